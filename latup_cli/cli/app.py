@@ -1,0 +1,24 @@
+"""The `latup` command: a table of contents."""
+
+from __future__ import annotations
+
+import typer
+
+from latup_cli.cli.segment import segment
+from latup_cli.cli.train import train
+
+app = typer.Typer(
+    help="Segment brain tumors from four-modality MRI.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_show_locals=False,
+)
+
+
+@app.callback()
+def main() -> None:
+    """Segment brain tumors from four-modality MRI."""
+
+
+for command in (segment, train):
+    app.command()(command)

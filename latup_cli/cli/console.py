@@ -1,0 +1,117 @@
+"""Talk to the person: results to stdout, the rest to stderr, errors without tracebacks."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import typer
+
+from latup_cli.errors import LatupError
+
+if TYPE_CHECKING:
+    from latup_cli.workflows.segment import Segmented
+
+Announce: TypeAlias = Callable[[str, float], None]
+"""Name of the stage that goes on, and the share of it that is done."""
+
+INTERRUPTED = 130
+
+_WORDS = {
+    "model": "Checking the model",
+    "read": "Reading the images",
+    "prepare": "Preparing the images",
+    "open": "Starting the engine",
+    "segment": "Segmenting",
+    "write": "Writing the results",
+}
+
+
+@contextmanager
+def explained(*, verbose: bool = False) -> Iterator[None]:
+    """Turn a `LatupError` into one red line, a hint, and its exit code.
+
+    Any other exception is a mistake of ours: one line and exit code 1, the traceback only for
+    those who asked for it.
+    """
+    try:
+        yield
+    except LatupError as error:
+        _fail(str(error), error.hint)
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt:
+        _fail("Interrupted; nothing was written.")
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        _fail(f"This is a mistake in latup: {type(error).__name__}.", "Run again with -v.")
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def stages(*, show: bool) -> Iterator[Announce]:
+    """A progress line on stderr while it is a terminal; silence otherwise."""
+    if not show:
+        yield lambda _stage, _share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(_WORDS))
+        order = list(_WORDS)
+
+        def announce(stage: str, share: float) -> None:
+            bar.update(task, description=_WORDS[stage], completed=order.index(stage) + share)
+
+        yield announce
+
+
+def show_segmented(done: Segmented, *, verbose: bool) -> None:
+    """Volumes as a table, then where the files are, then what to know about them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from latup_cli.reporting.summary import SUMMARY_COLUMNS, summary_rows
+
+    report = done.report
+    table = Table(title=report.study, title_justify="left")
+    for column in SUMMARY_COLUMNS:
+        table.add_column(column, justify="left" if column == SUMMARY_COLUMNS[0] else "right")
+    for row in summary_rows(report):
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+    for path in done.files:
+        typer.echo(path)
+    runs_on = report.runs_on
+    note(f"{report.model.name} on {runs_on.used} ({runs_on.engine}): {runs_on.reason}.")
+    if verbose:
+        _tell_choices(done)
+    for warning in report.warnings:
+        note(f"Warning: {warning}", color="yellow")
+    note(report.notice)
+
+
+def note(text: str, *, color: str | None = None) -> None:
+    """One line beside the results."""
+    typer.secho(text, fg=color, err=True)
+
+
+def _tell_choices(done: Segmented) -> None:
+    for modality, found in done.study.modalities.items():
+        note(f"{modality}: {found.path.name} ({found.reason})")
+    for step in done.report.steps:
+        settings = ", ".join(f"{key}={value}" for key, value in step.settings.items())
+        note(f"{step.name}: {settings} ({step.seconds:.2f} s)")
+    for stage, seconds in done.report.stage_seconds.items():
+        note(f"{_WORDS[stage].lower()}: {seconds:.2f} s")
+
+
+def _fail(message: str, hint: str = "") -> None:
+    note(f"Error: {message}", color="red")
+    if hint:
+        note(f"Hint: {hint}")

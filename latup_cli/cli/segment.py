@@ -1,0 +1,94 @@
+"""latup segment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latup_cli.cli import console
+from latup_cli.cli.options import (
+    DeviceName,
+    EngineName,
+    Json,
+    ModelName,
+    Output,
+    Overwrite,
+    Quiet,
+    Verbose,
+    Weights,
+)
+from latup_cli.config import (
+    DEFAULT_LABELS,
+    DEFAULT_MODEL,
+    Device,
+    InferenceSettings,
+    SegmentSettings,
+)
+
+
+def segment(
+    study: Annotated[
+        Path | None,
+        typer.Argument(help="Folder with T1, T1ce, T2 and FLAIR.", metavar="[PATIENT_DIR]"),
+    ] = None,
+    output: Output = None,
+    t1: Annotated[
+        Path | None,
+        typer.Option("--t1", "--t1n", "--t1w", help="The T1."),
+    ] = None,
+    t1ce: Annotated[
+        Path | None,
+        typer.Option("--t1ce", "--t1c", "--t1gd", help="The T1 with contrast."),
+    ] = None,
+    t2: Annotated[Path | None, typer.Option("--t2", "--t2w", help="The T2.")] = None,
+    flair: Annotated[
+        Path | None,
+        typer.Option("--flair", "--fla", "--t2f", help="The FLAIR."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="The study's name in outputs.", show_default="the folder's"),
+    ] = None,
+    labels: Annotated[
+        str, typer.Option("--labels", help="Numbers in the mask: brats2021 or brats2023.")
+    ] = DEFAULT_LABELS,
+    preview: Annotated[bool, typer.Option("--preview", help="Draw the result as a PNG.")] = False,
+    save_probabilities: Annotated[
+        bool, typer.Option("--save-probabilities", help="Write the probability of each region.")
+    ] = False,
+    overwrite: Overwrite = False,
+    model: ModelName = DEFAULT_MODEL,
+    weights: Weights = None,
+    device: DeviceName = "auto",
+    engine: EngineName = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Segment one patient's tumor and measure it.
+
+    Writes a mask in BraTS labels, on the grid of the T1ce, and a report.
+    """
+    files = {"t1": t1, "t1ce": t1ce, "t2": t2, "flair": flair}
+    named = {modality: path for modality, path in files.items() if path is not None}
+    if study is None and not named:
+        raise typer.BadParameter("Give a folder, or the four files.", param_hint="PATIENT_DIR")
+    with console.explained(verbose=verbose), console.stages(show=not (quiet or json)) as announce:
+        settings = SegmentSettings(
+            model=model,
+            weights=weights,
+            labels=labels,
+            inference=InferenceSettings(device=Device.parse(device), engine=engine),
+            preview=preview,
+            save_probabilities=save_probabilities,
+            overwrite=overwrite,
+        )
+        from latup_cli.workflows.segment import segment_study
+
+        done = segment_study(study, output, settings, named=named, name=name, announce=announce)
+    if json:
+        typer.echo(done.report_file.read_text(encoding="utf-8"), nl=False)
+    elif not quiet:
+        console.show_segmented(done, verbose=verbose)

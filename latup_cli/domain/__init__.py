@@ -1,0 +1,1 @@
+"""The things that flow: grids, volumes, studies, models, segmentations, reports. Numpy only."""

@@ -1,0 +1,491 @@
+"""Every error this package raises on purpose, with its exit code and a hint.
+
+A class takes facts, not sentences, and owns its message. Constructors keep their facts in
+`args`, so that an error survives the way through a worker process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+
+class LatupError(Exception):
+    """Something the person at the keyboard can act on.
+
+    The message states what is wrong with which study or file; `hint` says what to do next.
+    """
+
+    exit_code: ClassVar[int] = 1
+    hint: str = ""
+
+
+# --- 2: usage -----------------------------------------------------------------------------
+
+
+class UsageError(LatupError, ValueError):
+    """An option has a value that it cannot have."""
+
+    exit_code = 2
+
+
+class DeviceNameError(UsageError):
+    """`--device` names no device."""
+
+    hint = "Use auto, cpu, cuda, or cuda:N for the N-th GPU."
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        return f"There is no device '{self.args[0]}'."
+
+
+# --- 3: input -----------------------------------------------------------------------------
+
+
+class InputError(LatupError, ValueError):
+    """The study, its files or its geometry are not what segmentation needs."""
+
+    exit_code = 3
+
+
+class StudyNotFoundError(InputError, FileNotFoundError):
+    """The folder or file that was named does not exist."""
+
+    hint = "Check the path; it must be a folder that holds T1, T1ce, T2 and FLAIR."
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path} does not exist or is not a folder."
+
+
+class GeometryError(InputError):
+    """An image's voxel lattice is not what this step needs."""
+
+    hint = "Re-export the series as a 3-D NIfTI without shear."
+
+
+class UnknownLabelSchemeError(InputError, KeyError):
+    """A label scheme was named that does not exist."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name, known)
+        self.hint = f"Choose one of: {', '.join(known)}."
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"There is no label scheme '{self.name}'."
+
+
+class LabelValuesError(InputError):
+    """A segmentation holds values that its label scheme does not know."""
+
+    hint = "Name the scheme of the file with --labels-in."
+
+    def __init__(self, path: Path | str, values: tuple[int, ...], scheme: str) -> None:
+        super().__init__(path, values, scheme)
+
+    def __str__(self) -> str:
+        path, values, scheme = self.args
+        return f"{path} holds the labels {list(values)}, which {scheme} does not have."
+
+
+class ImageNotFoundError(InputError, FileNotFoundError):
+    """A file that was named for a modality does not exist."""
+
+    hint = "Check the path; it must be a .nii or .nii.gz file."
+
+    def __init__(self, path: Path, modality: str) -> None:
+        super().__init__(path, modality)
+
+    def __str__(self) -> str:
+        path, modality = self.args
+        return f"{path}, given as {modality}, does not exist or is not a file."
+
+
+class SeveralPatientsError(InputError):
+    """A folder holds folders with images where one patient's images are expected."""
+
+    hint = "Did you mean `latup batch`? Or give the folder of one patient."
+
+    def __init__(self, folder: Path, patients: tuple[str, ...]) -> None:
+        super().__init__(folder, patients)
+
+    def __str__(self) -> str:
+        folder, patients = self.args
+        some = ", ".join(patients[:3]) + (", ..." if len(patients) > 3 else "")  # noqa: PLR2004
+        return f"{folder} holds no images but {len(patients)} folders with images: {some}."
+
+
+class MissingModalityError(InputError):
+    """One or more of the four modalities were not found."""
+
+    def __init__(self, study: str, missing: tuple[str, ...], found: tuple[str, ...]) -> None:
+        super().__init__(study, missing, found)
+        flags = " ".join(f"--{modality} FILE" for modality in missing)
+        self.hint = f"All four modalities are needed. Add the file, or name it: {flags}."
+        if not found:
+            self.hint = "Give a folder of .nii or .nii.gz files; convert DICOM first (dcm2niix)."
+
+    def __str__(self) -> str:
+        study, missing, found = self.args
+        seen = f"found {', '.join(found)}" if found else "no .nii or .nii.gz file was found"
+        return f"{study} lacks {', '.join(missing)}; {seen}."
+
+
+class AmbiguousModalityError(InputError):
+    """Several files claim to be one modality."""
+
+    def __init__(self, modality: str, files: tuple[str, ...]) -> None:
+        super().__init__(modality, files)
+        self.hint = f"Choose one with --{modality} FILE, or move the other away."
+
+    def __str__(self) -> str:
+        modality, files = self.args
+        return f"{len(files)} files could be {modality}: {', '.join(files)}."
+
+
+class SameImageError(InputError):
+    """One image was given for two modalities."""
+
+    hint = "Give each modality its own image; a copy cannot stand in for a missing one."
+
+    def __init__(self, path: Path, modality: str, other: Path, other_modality: str) -> None:
+        super().__init__(path, modality, other, other_modality)
+
+    def __str__(self) -> str:
+        path, modality, other, other_modality = self.args
+        return f"{path} ({modality}) and {other} ({other_modality}) are the same image."
+
+
+class GridMismatchError(GeometryError):
+    """One modality does not lie on the grid of the others."""
+
+    hint = "Register the modalities to one another and resample them to one grid first."
+
+    def __init__(self, path: Path, other: Path, difference: str) -> None:
+        super().__init__(path, other, difference)
+
+    def __str__(self) -> str:
+        path, other, difference = self.args
+        return f"{path} is not on the grid of {other}: {difference}."
+
+
+class ImageError(InputError):
+    """One file is at fault; the first fact is its path."""
+
+    def named(self, path: Path) -> Self:
+        """The same error with the path that the person should see."""
+        return type(self)(path, *self.args[1:])
+
+
+class UnreadableImageError(ImageError):
+    """A file is not an image that can be read."""
+
+    hint = "Copy or export the file again; it must be a 3-D NIfTI image (.nii or .nii.gz)."
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        path, reason = self.args
+        return f"{path} cannot be read: {reason}."
+
+
+class ImageContentError(ImageError):
+    """A file was read, and what is in it is not a usable MR image."""
+
+    def __init__(self, path: Path, problem: str, hint: str) -> None:
+        super().__init__(path, problem, hint)
+        self.hint = hint
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} {self.problem}."
+
+
+class SeveralVolumesError(ImageContentError):
+    """A file holds more than one volume."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        hint = "Split it, and give one 3-D file per modality."
+        super().__init__(path, f"holds {count} volumes", hint)
+        self.args = (path, count)
+
+
+class NonFiniteVoxelsError(ImageContentError):
+    """Voxels are not-a-number or infinite."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        hint = "Export the image again, or find the step that divided by zero."
+        super().__init__(path, f"holds {count} voxels that are NaN or infinite", hint)
+        self.args = (path, count)
+
+
+class ConstantImageError(ImageContentError):
+    """Every voxel has the same value."""
+
+    def __init__(self, path: Path, value: float) -> None:
+        hint = "Export the image again; an image without contrast shows nothing."
+        super().__init__(path, f"is {value:g} everywhere", hint)
+        self.args = (path, value)
+
+
+class ShearedImageError(ImageContentError):
+    """An image's axes do not meet at right angles."""
+
+    def __init__(self, path: Path, degrees: float) -> None:
+        hint = "Resample it to a grid without shear (gantry tilt), and the other modalities too."
+        super().__init__(path, f"is sheared: its axes are {degrees:.1f} degrees off square", hint)
+        self.args = (path, degrees)
+
+
+class FlatImageError(ImageContentError):
+    """An affine gives the image no extent in space."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        hint = "Export it again with its orientation and voxel size in the header."
+        super().__init__(path, f"has a broken affine: {problem}", hint)
+        self.args = (path, problem)
+
+
+class NoOrientationError(ImageContentError):
+    """Neither sform nor qform says where the image lies."""
+
+    def __init__(self, path: Path) -> None:
+        problem = "does not say where it lies: its sform and qform codes are both 0"
+        super().__init__(path, problem, "Export it again with orientation, or copy the header.")
+        self.args = (path,)
+
+
+class TooSmallImageError(ImageContentError):
+    """An axis has too few voxels to hold a head."""
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], smallest: int) -> None:
+        size = " x ".join(map(str, shape))
+        problem = f"has {size} voxels; each axis needs at least {smallest}"
+        super().__init__(path, problem, "Give a whole-head series resampled to about 1 mm.")
+        self.args = (path, shape, smallest)
+
+
+class LabelMapGivenError(ImageContentError):
+    """A segmentation stands where an image is expected."""
+
+    def __init__(self, path: Path, modality: str, values: tuple[int, ...]) -> None:
+        problem = f"was taken for {modality} but is a segmentation (values {list(values)})"
+        super().__init__(path, problem, f"Choose the image with --{modality} FILE.")
+        self.args = (path, modality, values)
+
+
+# --- 4: refused by a quality check ----------------------------------------------------------
+
+
+class QualityError(LatupError):
+    """A quality check refused the study."""
+
+    exit_code = 4
+
+
+class SkullPresentError(QualityError):
+    """An image shows a whole head, where only the brain may be left."""
+
+    hint = (
+        "Remove the skull from all four modalities (HD-BET, SynthStrip), registered to one grid; "
+        "outside the brain every voxel must be exactly 0."
+    )
+
+    def __init__(self, path: Path, finding: str) -> None:
+        super().__init__(path, finding)
+
+    def __str__(self) -> str:
+        path, finding = self.args
+        return f"{path} is not skull-stripped: {finding}."
+
+
+# --- 5: model -----------------------------------------------------------------------------
+
+
+class ModelError(LatupError):
+    """The model's files are missing, damaged, or do not belong together."""
+
+    exit_code = 5
+    hint = "Reinstall the package, or export the model again with latup train."
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """No model of that name, or in that folder."""
+
+    def __init__(self, wanted: Path | str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(wanted, known)
+        if known:
+            self.hint = f"Shipped models: {', '.join(known)}. A trained one: --weights DIR."
+
+    def __str__(self) -> str:
+        return f"There is no model at {self.args[0]}."
+
+
+class ModelSpecError(ModelError, ValueError):
+    """`model.json` lacks a field or has a wrong one."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} does not describe a model: {problem}."
+
+
+class ModelHashError(ModelError):
+    """The weights are not the ones that `model.json` describes."""
+
+    def __init__(self, path: Path, expected: str, found: str) -> None:
+        super().__init__(path, expected, found)
+
+    def __str__(self) -> str:
+        path, expected, found = self.args
+        return f"{path} is damaged or exchanged: sha256 {found[:12]}..., not {expected[:12]}...."
+
+
+class ModelMismatchError(ModelError):
+    """The ONNX graph does not have the inputs or outputs that `model.json` promises."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} and its model.json do not match: {problem}."
+
+
+# --- 6: device ----------------------------------------------------------------------------
+
+
+class DeviceError(LatupError, RuntimeError):
+    """The device that was asked for cannot be used."""
+
+    exit_code = 6
+    hint = "Use --device auto to fall back to the CPU, or run latup doctor."
+
+    def __init__(self, asked: str, reason: str) -> None:
+        super().__init__(asked, reason)
+
+    def __str__(self) -> str:
+        asked, reason = self.args
+        return f"The device {asked} cannot be used: {reason}."
+
+
+# --- 7 and 10: output -----------------------------------------------------------------------
+
+
+class OutputExistsError(LatupError, FileExistsError):
+    """Results are there already and may not be replaced."""
+
+    exit_code = 7
+    hint = "Use --overwrite to replace them, or -o for another folder."
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} exists already."
+
+
+class OutputError(LatupError):
+    """A result cannot be written."""
+
+    exit_code = 10
+    hint = "Choose a folder that can be written to with -o, or make room on the disk."
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        path, reason = self.args
+        return f"{path} cannot be written: {reason}."
+
+
+class ReadBackError(OutputError):
+    """A file was written without an error and holds something else when it is read again."""
+
+    hint = "The disk or share may be failing; write to another one with -o."
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "what was read back differs from what was written")
+
+
+# --- 11: an extra is missing ------------------------------------------------------------------
+
+
+class ExtraMissingError(LatupError, ImportError):
+    """A command needs a package that the base install does not bring."""
+
+    exit_code = 11
+
+    def __init__(self, command: str, extra: str) -> None:
+        super().__init__(command, extra)
+        self.hint = f'pip install "latup[{extra}]"'
+
+    def __str__(self) -> str:
+        command, extra = self.args
+        return f"{command} needs the extra '{extra}', which is not installed."
+
+
+# --- 12: training ---------------------------------------------------------------------------
+
+
+class TrainingError(LatupError):
+    """Training cannot start or go on."""
+
+    exit_code = 12
+
+
+class NothingToTrainOnError(TrainingError):
+    """No labelled case, or none left on one side of the split."""
+
+    hint = "Give folders of patients with four modalities and a seg file each."
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+
+
+class DivergedError(TrainingError, ArithmeticError):
+    """The loss is no longer a number; the last checkpoint is intact."""
+
+    hint = "Lower learning_rate in train.toml; the run goes on from its last checkpoint."
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+
+    def __str__(self) -> str:
+        return f"The loss became not-a-number at step {self.args[0]}."
+
+
+class TrainingSettingsError(TrainingError, ValueError):
+    """A settings file is not what training needs."""
+
+    exit_code = 3
+    hint = "Every setting is described in latup_cli/training/settings.py and in README."
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} is not a training configuration: {problem}."
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint or source model cannot be used."""
+
+    hint = "Start from another checkpoint, or from a shipped model with --init."
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} cannot be used: {problem}."

@@ -1,0 +1,82 @@
+"""Write a file beside its place and then rename it, so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from latup_cli.errors import OutputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it takes the place of `path`.
+
+    The temporary name keeps the suffixes, because writers choose a format by them.
+
+    Raises:
+        OutputError: If the folder cannot be written to or the disk is full.
+    """
+    beside = path.with_name(f".{uuid.uuid4().hex[:12]}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        _sync(beside)
+        beside.replace(path)
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with Unix line ends.
+
+    Raises:
+        OutputError: If the folder cannot be written to or the disk is full.
+    """
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _sync(path: Path) -> None:
+    """Push the bytes to the disk before the name points at them."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """Give a hidden folder to write several files to; on success all of them move to `folder`.
+
+    After a failure nothing of it is left, not even `folder` if it did not exist before.
+
+    Raises:
+        OutputError: If the folder cannot be written to or the disk is full.
+    """
+    existed = folder.is_dir()
+    stage = folder / f".{uuid.uuid4().hex[:12]}"
+    try:
+        stage.mkdir(parents=True)
+        yield stage
+        for path in sorted(stage.iterdir()):
+            path.replace(folder / path.name)
+        existed = True
+    except OSError as error:
+        raise OutputError(folder, error.strerror or str(error)) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        if not existed:
+            _remove_empty(folder)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()

@@ -1,0 +1,45 @@
+"""The only place where RAS+ and (i, j, k) meet ITK's LPS+ and (k, j, i)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813  (its own convention)
+
+from latup_cli.domain.grid import Grid
+from latup_cli.domain.volume import Volume
+from latup_cli.errors import GeometryError
+
+_LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
+
+
+def to_itk(data: npt.NDArray[np.generic], grid: Grid) -> sitk.Image:
+    """Hand (i, j, k) voxels to SimpleITK, which copies them.
+
+    Raises:
+        GeometryError: If the grid is sheared; ITK cannot describe it.
+    """
+    if not grid.is_orthogonal:
+        raise GeometryError("The image is sheared, and ITK needs axes at right angles.")
+    lps_from_voxel = _LPS_FROM_RAS @ grid.ras_from_voxel
+    image = sitk.GetImageFromArray(data.transpose(2, 1, 0))
+    image.SetSpacing(grid.spacing_mm)
+    image.SetOrigin(lps_from_voxel[:3, 3].tolist())
+    image.SetDirection((lps_from_voxel[:3, :3] / grid.spacing_mm).ravel().tolist())
+    return image
+
+
+def from_itk(image: sitk.Image) -> Volume:
+    """Take a volume back from SimpleITK as float32."""
+    lps_from_voxel = np.eye(4)
+    lps_from_voxel[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    lps_from_voxel[:3, 3] = image.GetOrigin()
+    data = array_from_itk(image).astype(np.float32)
+    i, j, k = data.shape
+    return Volume(data, Grid((i, j, k), _LPS_FROM_RAS @ lps_from_voxel))
+
+
+def array_from_itk(image: sitk.Image) -> npt.NDArray[np.generic]:
+    """Voxels as (i, j, k), in the image's own number type."""
+    array: npt.NDArray[np.generic] = sitk.GetArrayFromImage(image).transpose(2, 1, 0)
+    return array

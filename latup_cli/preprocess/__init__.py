@@ -1,0 +1,1 @@
+"""Make a study model-ready, and bring results back to its own grid."""

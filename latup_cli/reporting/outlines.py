@@ -1,0 +1,77 @@
+"""Draw the rims of tissues at the resolution of a picture, thin and smooth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from latup_cli.labels import Tissue
+
+_FINER = 4  # drawn at this many times the resolution and averaged, which smooths the steps
+
+
+def outlines(
+    tissues: Mapping[Tissue, npt.NDArray[np.bool_]], size: tuple[int, int], *, width: float
+) -> dict[Tissue, npt.NDArray[np.float32]]:
+    """How much of each pixel is covered by each tissue's rim, which lies inside the tissue.
+
+    Masks are interpolated and the strongest tissue wins, so that neighbors share one smooth
+    border and their rims lie side by side. A single voxel stays visible at any size.
+
+    Args:
+        tissues: Tissue to (rows, columns) bool, nowhere two at once.
+        size: Pixels across and down of the picture.
+        width: Of the line in pixels.
+
+    Returns:
+        Tissue to (down, across) float32 in [0, 1].
+    """
+    masks = [~np.logical_or.reduce(list(tissues.values())), *tissues.values()]
+    fields = [_enlarged(mask, (size[0] * _FINER, size[1] * _FINER)) for mask in masks]
+    winner = np.argmax(fields, axis=0)
+    return {
+        tissue: _averaged(_rim(winner == number, round(width * _FINER)))
+        for number, tissue in enumerate(tissues, start=1)
+    }
+
+
+def _enlarged(mask: npt.NDArray[np.bool_], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    picture = Image.fromarray(mask.astype(np.float32))
+    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+
+
+def _rim(mask: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.bool_]:
+    """Pixels of a mask that are no further than `width` from its border.
+
+    Neighborhoods of four and of eight take turns, so that the line is about as thick in every
+    direction. The picture's own edge is no border.
+    """
+    rim = np.zeros_like(mask)
+    inside = np.argwhere(mask)
+    if inside.size == 0:
+        return rim
+    (top, left), (bottom, right) = inside.min(axis=0), inside.max(axis=0) + 1
+    region = (slice(max(top - 1, 0), bottom + 1), slice(max(left - 1, 0), right + 1))
+    core = mask[region]
+    for turn in range(width):
+        core = _eroded(core, diagonal=turn % 2 == 1)
+    rim[region] = mask[region] & ~core
+    return rim
+
+
+def _eroded(mask: npt.NDArray[np.bool_], *, diagonal: bool) -> npt.NDArray[np.bool_]:
+    padded = np.pad(mask, 1, mode="edge")
+    rows = padded[:-2] & padded[1:-1] & padded[2:]
+    if diagonal:
+        return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+    columns: npt.NDArray[np.bool_] = padded[1:-1, :-2] & padded[1:-1, 2:]
+    return columns & rows[:, 1:-1]
+
+
+def _averaged(rim: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    down, across = rim.shape
+    blocks = rim.reshape(down // _FINER, _FINER, across // _FINER, _FINER)
+    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""The PyTorch source model: network, data, loop, export. The only home of torch and onnx."""

@@ -1,0 +1,124 @@
+"""Save and restore a run whole, so that a kill at any moment loses minutes and no exactness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latup_cli.errors import CheckpointError
+from latup_cli.imaging.atomic import replacing
+from latup_cli.training.network import LatupNet, NetworkConfig
+from latup_cli.training.settings import TrainSettings
+
+_FORMAT = 1
+
+
+@dataclass(slots=True)
+class RunState:
+    """Everything that changes while a run goes on.
+
+    Attributes:
+        network: Under training.
+        average: Moving average of its weights.
+        optimizer: With its moments.
+        step: Steps done.
+        seconds: Training time so far.
+        best_score: Highest mean validation Dice so far.
+    """
+
+    network: LatupNet
+    average: LatupNet
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    best_score: float = -1.0
+    best_measured: dict[str, float] = field(default_factory=dict)
+
+
+def save(path: Path, state: RunState, settings: TrainSettings) -> None:
+    """Write a checkpoint atomically.
+
+    Raises:
+        OutputError: If the disk is full or read-only; the earlier checkpoint is intact.
+    """
+    content = {
+        "format": _FORMAT,
+        "settings": settings.as_dict(),
+        "network": state.network.state_dict(),
+        "average": state.average.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "step": state.step,
+        "seconds": state.seconds,
+        "best_score": state.best_score,
+        "best_measured": state.best_measured,
+    }
+    with replacing(path) as beside:
+        torch.save(content, beside)
+
+
+def restore(path: Path, state: RunState) -> None:
+    """Bring a state to where a checkpoint was written.
+
+    Raises:
+        CheckpointError: If the file is damaged or from another network.
+    """
+    content = _read(path)
+    try:
+        state.network.load_state_dict(content["network"])
+        state.average.load_state_dict(content["average"])
+        state.optimizer.load_state_dict(content["optimizer"])
+        state.step, state.seconds = content["step"], content["seconds"]
+        state.best_score = content["best_score"]
+        state.best_measured = content["best_measured"]
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointError(path, str(error).splitlines()[0]) from error
+
+
+def save_weights(path: Path, network: LatupNet) -> None:
+    """Write a source model: its configuration and weights, nothing else."""
+    config = network.config
+    content = {
+        "in_channels": config.in_channels,
+        "classes": config.classes,
+        "filters": config.filters,
+        "dropout": config.dropout,
+        "weights": network.state_dict(),
+    }
+    with replacing(path) as beside:
+        torch.save(content, beside)
+
+
+def load_weights(path: Path) -> LatupNet:
+    """Read a source model, or the averaged network of a checkpoint.
+
+    Raises:
+        CheckpointError: If the file is damaged or is no model.
+    """
+    content = _read(path)
+    try:
+        if "average" in content:
+            settings = content["settings"]
+            config = NetworkConfig(filters=settings["filters"], dropout=settings["dropout"])
+            weights = content["average"]
+        else:
+            weights = content.pop("weights")
+            config = NetworkConfig(**content)
+        network = LatupNet(config)
+        network.load_state_dict(weights)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(path, str(error).splitlines()[0]) from error
+    return network
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many unrelated types here
+        raise CheckpointError(path, str(error).splitlines()[0]) from error
+    if not isinstance(content, Mapping):
+        raise CheckpointError(path, "it holds no model")
+    return dict(content)

@@ -1,0 +1,98 @@
+"""From a PyTorch network to a model directory that `latup segment --weights` takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from latup_cli.domain.model import ModelSpec
+from latup_cli.imaging.atomic import replacing, write_text
+from latup_cli.labels import MODALITIES, Tissue
+from latup_cli.training.checkpoint import save_weights
+from latup_cli.training.network import STRIDE, LatupNet, parameter_count
+from latup_cli.training.settings import TrainSettings
+
+OPSET = 18
+_EXAMPLE = (16, 24, 32)
+
+
+class _WithSoftmax(nn.Module):
+    """The network as it is shipped: probabilities, so that no caller has to know the activation."""
+
+    def __init__(self, network: LatupNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.softmax(self.network(image), dim=1)
+
+
+def model_spec(settings: TrainSettings) -> ModelSpec:
+    """What training fixes about a model; hash and measurements are still empty."""
+    return ModelSpec(
+        name=settings.name,
+        version="1",
+        weights="model.onnx",
+        sha256="",
+        opset=OPSET,
+        parameters=0,
+        channels=MODALITIES,
+        axis_order="RAS",
+        spacing_mm=(settings.spacing_mm,) * 3,
+        normalization="zscore-brain",
+        window=settings.validation_window,
+        stride=STRIDE,
+        classes=("background", *(tissue.name for tissue in Tissue)),
+        activation="softmax",
+        trained_on="",
+    )
+
+
+def export_onnx(network: LatupNet, path: Path) -> None:
+    """Write an ONNX graph with any batch and any spatial size that is a multiple of 8.
+
+    Input `image` (n, 4, i, j, k) float32, output `probabilities` (n, 4, i, j, k) float32.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    example = torch.zeros(1, network.config.in_channels, *_EXAMPLE)
+    axes = {0: "n", 2: "i", 3: "j", 4: "k"}
+    model = _WithSoftmax(network).eval()
+    model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    with replacing(path) as beside:
+        torch.onnx.export(
+            model,
+            (example,),
+            beside,
+            input_names=["image"],
+            output_names=["probabilities"],
+            dynamic_axes={"image": axes, "probabilities": axes},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def export_model(
+    network: LatupNet, settings: TrainSettings, measured: Mapping[str, float], directory: Path
+) -> Path:
+    """Write `model.onnx`, `model.json` and the source model `model.pt`.
+
+    Returns:
+        The directory.
+    """
+    onnx_path = directory / "model.onnx"
+    export_onnx(network, onnx_path)
+    save_weights(directory / "model.pt", network)
+    fields = asdict(model_spec(settings))
+    fields["sha256"] = hashlib.sha256(onnx_path.read_bytes()).hexdigest()
+    fields["parameters"] = parameter_count(network)
+    fields["measured"] = dict(measured)
+    write_text(directory / "model.json", json.dumps(fields, indent=2) + "\n")
+    return directory

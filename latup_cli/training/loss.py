@@ -1,0 +1,47 @@
+"""The loss over the nested regions WT, TC and ET, from the scores of four exclusive classes."""
+
+from __future__ import annotations
+
+import torch
+from monai.losses import DiceLoss
+from torch import Tensor
+
+from latup_cli.labels import REGIONS, Tissue
+
+_CLASSES = (0, *Tissue)
+_INSIDE = [[c for c in _CLASSES if c in tissues] for tissues in REGIONS.values()]
+_OUTSIDE = [[c for c in _CLASSES if c not in tissues] for tissues in REGIONS.values()]
+
+
+def region_log_probabilities(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Logarithms of p and 1 - p for every region, without leaving the logarithm.
+
+    Args:
+        logits: (n, 4, i, j, k) class scores before softmax.
+
+    Returns:
+        Two tensors (n, 3, i, j, k), regions in the order WT, TC, ET.
+    """
+    total = torch.logsumexp(logits, dim=1)
+    inside = [torch.logsumexp(logits[:, classes], dim=1) - total for classes in _INSIDE]
+    outside = [torch.logsumexp(logits[:, classes], dim=1) - total for classes in _OUTSIDE]
+    return torch.stack(inside, dim=1), torch.stack(outside, dim=1)
+
+
+class RegionLoss(torch.nn.Module):
+    """Soft Dice plus weighted binary cross-entropy, each averaged over the regions.
+
+    Targets may be shares of a voxel, as at a coarser grid than the labels were drawn on.
+    """
+
+    def __init__(self, cross_entropy_weight: float) -> None:
+        super().__init__()
+        self.weight = cross_entropy_weight
+        self.dice = DiceLoss(batch=True, soft_label=True, smooth_nr=1.0, smooth_dr=1.0)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """(n, 4, i, j, k) scores and (n, 3, i, j, k) region shares to a scalar."""
+        inside, outside = region_log_probabilities(logits.float())
+        cross_entropy = -(target * inside + (1.0 - target) * outside).mean()
+        loss: Tensor = self.dice(inside.exp(), target) + self.weight * cross_entropy
+        return loss

@@ -1,0 +1,173 @@
+"""LATUP-Net, a 3-D attention U-Net with parallel convolutions (arXiv:2404.05911), in PyTorch.
+
+In the shape comments `n` is the batch, `f` the number of filters at full resolution, and
+`/2` marks a grid with half the voxels along each axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (PyTorch's own convention)
+
+_LEAK = 0.1
+_NORM_EPS = 1e-3
+_SE_REDUCTION = 8
+
+STRIDE = 8
+"""Every spatial size of the input must be a multiple of this: three poolings by two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """What fixes the network's parameters; saved beside its weights.
+
+    Attributes:
+        in_channels: MR modalities.
+        classes: Output classes, background included.
+        filters: Filters at full resolution; deeper levels have two and four times as many.
+        dropout: Probability of zeroing a voxel's activation during training.
+    """
+
+    in_channels: int = 4
+    classes: int = 4
+    filters: int = 32
+    dropout: float = 0.2
+
+
+class ConvAct(nn.Sequential):
+    """Convolution that keeps the size, then leaky ReLU, then optionally instance normalization.
+
+    A kernel of even size pads its one extra zero plane at the far end of each axis.
+    """
+
+    def __init__(self, channels: int, out: int, *, kernel: int, norm: bool = False) -> None:
+        near, far = (kernel - 1) // 2, kernel // 2
+        layers: list[nn.Module] = []
+        if near != far:
+            layers.append(nn.ConstantPad3d((near, far) * 3, 0.0))
+        layers.append(nn.Conv3d(channels, out, kernel, padding=near if near == far else 0))
+        layers.append(nn.LeakyReLU(_LEAK, inplace=True))
+        if norm:
+            layers.append(nn.InstanceNorm3d(out, eps=_NORM_EPS, affine=True))
+        super().__init__(*layers)
+
+
+class SqueezeExcitation(nn.Module):
+    """Scale each channel by a factor in (0, 1) computed from the mean of all channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        squeezed = max(1, channels // _SE_REDUCTION)
+        self.squeeze = nn.Linear(channels, squeezed, bias=False)
+        self.excite = nn.Linear(squeezed, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, c, i, j, k) to the same shape."""
+        mean = x.mean(dim=(2, 3, 4))  # (n, c)
+        scale = torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))  # (n, c)
+        scaled: Tensor = x * scale[:, :, None, None, None]
+        return scaled
+
+
+class ParallelConvolutions(nn.Module):
+    """Three receptive fields side by side, each pooled to half size, then concatenated."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.paths = nn.ModuleList(
+            nn.Sequential(ConvAct(channels, channels, kernel=k), nn.MaxPool3d(2)) for k in (1, 3, 5)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, f, i, j, k) to (n, 3f, i/2, j/2, k/2)."""
+        return torch.cat([path(x) for path in self.paths], dim=1)
+
+
+class Encoder(nn.Module):
+    """Attention and two convolutions; what comes out before pooling is the skip connection."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.attention = SqueezeExcitation(channels)
+        self.first = ConvAct(channels, out, kernel=3, norm=True)
+        self.second = ConvAct(out, out, kernel=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, channels, i, j, k) to (n, out, i, j, k)."""
+        skip: Tensor = self.second(self.first(self.attention(x)))
+        return skip
+
+
+class Decoder(nn.Module):
+    """Double the size, join the skip connection, and convolve with attention in between."""
+
+    def __init__(self, channels: int, skip: int, out: int, *, dropout: float) -> None:
+        super().__init__()
+        self.up = ConvAct(channels, out, kernel=2, norm=True)
+        self.first = ConvAct(out + skip, out, kernel=3)
+        self.attention = SqueezeExcitation(out)
+        self.dropout = nn.Dropout(dropout)
+        self.second = ConvAct(out, out, kernel=3)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(n, channels, i/2, j/2, k/2) and (n, skip, i, j, k) to (n, out, i, j, k)."""
+        x = self.up(F.interpolate(x, scale_factor=2.0, mode="nearest"))  # (n, out, i, j, k)
+        x = self.first(torch.cat([x, skip], dim=1))  # (n, out + skip) to (n, out)
+        joined: Tensor = self.second(self.dropout(self.attention(x)))
+        return joined
+
+
+class LatupNet(nn.Module):
+    """The whole network, up to class scores before softmax.
+
+    With the default configuration it has 3,069,924 parameters.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        f = config.filters
+        self.config = config
+        self.embed = ConvAct(config.in_channels, f, kernel=3)
+        self.parallel = ParallelConvolutions(f)
+        self.encode2 = Encoder(3 * f, 2 * f)
+        self.encode3 = Encoder(2 * f, 4 * f)
+        self.dropout = nn.Dropout(config.dropout)
+        self.pool = nn.MaxPool3d(2)
+        self.bottleneck = SqueezeExcitation(4 * f)
+        self.decode3 = Decoder(4 * f, 4 * f, 4 * f, dropout=config.dropout)
+        self.decode2 = Decoder(4 * f, 2 * f, 2 * f, dropout=config.dropout)
+        self.decode1 = Decoder(2 * f, f, f, dropout=config.dropout)
+        self.head = nn.Conv3d(f, config.classes, kernel_size=1)
+        self.apply(_he_uniform)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Normalized modalities (n, 4, i, j, k) to class logits (n, 4, i, j, k).
+
+        Sizes i, j, k are multiples of `STRIDE`.
+        """
+        skip1 = self.embed(image)  # (n, f, i, j, k)
+        x = self.parallel(skip1)  # (n, 3f, /2)
+        skip2 = self.encode2(x)  # (n, 2f, /2)
+        x = self.pool(self.dropout(skip2))  # (n, 2f, /4)
+        skip3 = self.encode3(x)  # (n, 4f, /4)
+        x = self.pool(self.dropout(skip3))  # (n, 4f, /8)
+        x = self.decode3(self.bottleneck(x), skip3)  # (n, 4f, /4)
+        x = self.decode2(x, skip2)  # (n, 2f, /2)
+        x = self.decode1(x, skip1)  # (n, f, i, j, k)
+        logits: Tensor = self.head(x)  # (n, classes, i, j, k)
+        return logits
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Learned numbers in a network."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def _he_uniform(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv3d):
+        nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

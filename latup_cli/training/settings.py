@@ -1,0 +1,101 @@
+"""Everything a training run can be told, as one frozen dataclass that is read from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from latup_cli.domain.grid import Shape
+from latup_cli.errors import TrainingSettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """One training run; stored in its checkpoints and beside the weights it made.
+
+    Attributes:
+        name: The model's name in `model.json`.
+        spacing_mm: Isotropic voxel size that the network works at.
+        window: Voxels of a training crop along i, j, k; multiples of 8.
+        validation_window: Voxels of the windows that `segment` will use; multiples of 8.
+        filters: Filters at full resolution.
+        dropout: Probability of zeroing a voxel's activation.
+        steps: Optimizer steps in all.
+        batch_size: Crops in a step.
+        learning_rate: Its maximum, reached after `warmup_steps`, then falling as a cosine.
+        warmup_steps: Steps of linear rise.
+        final_rate_share: Learning rate at the end, as a share of the maximum.
+        weight_decay: Of AdamW, on convolution and linear weights.
+        clip_norm: Largest norm of a gradient.
+        ema_decay: Of the moving average of the weights, which is what validation sees.
+        cross_entropy_weight: Weight of the cross-entropy beside the Dice loss.
+        flips: Probability of mirroring along each of i, j, k.
+        rotation_rad: Largest rotation about each axis.
+        scaling: Largest relative change of size along each axis.
+        shift_share: Largest shift of the crop, as a share of the window.
+        spatial_probability: Probability of rotating, scaling and shifting a crop.
+        intensity_probability: Probability of each change of intensity.
+        validate_every: Steps between validations.
+        checkpoint_minutes: Minutes between checkpoints.
+        seed: Fixes the initial weights, the order of cases and every augmentation.
+    """
+
+    name: str = "custom"
+    spacing_mm: float = 2.0
+    window: Shape = (72, 88, 72)
+    validation_window: Shape = (80, 96, 80)
+    filters: int = 32
+    dropout: float = 0.2
+    steps: int = 1000
+    batch_size: int = 1
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    final_rate_share: float = 0.01
+    weight_decay: float = 1e-4
+    clip_norm: float = 5.0
+    ema_decay: float = 0.99
+    cross_entropy_weight: float = 1.0
+    flips: tuple[float, float, float] = (0.5, 0.0, 0.0)
+    rotation_rad: float = 0.2
+    scaling: float = 0.15
+    shift_share: float = 0.06
+    spatial_probability: float = 0.8
+    intensity_probability: float = 0.3
+    validate_every: int = 250
+    checkpoint_minutes: float = 3.0
+    seed: int = 0
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read settings; what a file leaves out keeps its default.
+
+        Raises:
+            TrainingSettingsError: If the file is no TOML, or names an unknown setting.
+        """
+        try:
+            given = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingSettingsError(path, str(error)) from error
+        unknown = set(given) - {field.name for field in fields(cls)}
+        if unknown:
+            raise TrainingSettingsError(path, f"unknown setting {', '.join(sorted(unknown))}")
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in given.items()
+        }
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, for checkpoints and cards."""
+        return asdict(self)
+
+    def to_toml(self) -> str:
+        """The file that `from_toml` reads back to equal settings."""
+        return "".join(f"{key} = {_toml(value)}\n" for key, value in self.as_dict().items())
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(list(value)) if isinstance(value, tuple) else str(value)

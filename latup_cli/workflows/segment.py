@@ -1,0 +1,248 @@
+"""`latup segment`, in the order it happens: check, read, prepare, predict, restore, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from latup_cli.config import SegmentSettings, default_output
+from latup_cli.domain.report import Report
+from latup_cli.domain.segmentation import Segmentation
+from latup_cli.domain.study import PreparedStudy, Study, StudyFiles
+from latup_cli.domain.volume import LabelMap, Mask
+from latup_cli.errors import OutputError, OutputExistsError, ReadBackError
+from latup_cli.imaging import nifti
+from latup_cli.imaging.atomic import staging
+from latup_cli.inference.decode import decode, region_probabilities
+from latup_cli.inference.models import Model, load_model, shipped_model
+from latup_cli.inference.windows import predict_image
+from latup_cli.intake.find import find_study, study_from_files
+from latup_cli.intake.load import load_study
+from latup_cli.labels import REGIONS, SCHEMES, label_scheme
+from latup_cli.preprocess.prepare import prepare
+from latup_cli.preprocess.restore import to_native, to_native_block
+from latup_cli.reporting.build import RunFacts, build_report
+from latup_cli.reporting.files import write_csv_report, write_json_report
+from latup_cli.reporting.preview import write_preview
+from latup_cli.workflows.engines import Opened, open_engine
+
+Announce: TypeAlias = Callable[[str, float], None]
+"""Name of the stage that goes on, and the share of it that is done, in [0, 1]."""
+
+_TISSUE_NUMBERS = SCHEMES["brats2023"]  # those of `Tissue`, in which the network is decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """What `segment_study` made.
+
+    Attributes:
+        report: Volumes, provenance and warnings.
+        mask: The label map's file.
+        report_file: The report as JSON.
+        files: Everything that was written, the mask included.
+        study: Which file was taken for which modality, and why.
+    """
+
+    report: Report
+    mask: Path
+    report_file: Path
+    files: tuple[Path, ...]
+    study: StudyFiles
+
+
+@dataclass(slots=True)
+class _Stages:
+    """Announces each stage and keeps its seconds."""
+
+    announce: Announce
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self.announce(name, 0.0)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started
+
+
+def segment_study(
+    folder: Path | None = None,
+    output: Path | None = None,
+    settings: SegmentSettings | None = None,
+    *,
+    named: Mapping[str, Path] | None = None,
+    name: str | None = None,
+    announce: Announce = lambda _stage, _share: None,
+) -> Segmented:
+    """Segment one study and write its mask and reports.
+
+    Args:
+        folder: The study's folder; not needed if all four files are named.
+        output: Where results go; by default `latup` inside the study's folder.
+        settings: Model, labels, device and what to write.
+        named: Modality ("t1", "t1ce", "t2", "flair") to a file that wins over the folder's.
+        name: The study's name in outputs; by default the folder's.
+        announce: Called with the name of a stage and the share of it that is done.
+
+    Returns:
+        The report, and the files that were written. The mask has been read back.
+
+    Raises:
+        InputError: If the study cannot be used (exit code 3).
+        QualityError: If a quality check refuses it (4).
+        ModelError: If the model cannot be used (5).
+        DeviceError: If the device that was asked for cannot be used (6).
+        OutputExistsError: If there are results already (7).
+        OutputError: If results cannot be written (10).
+    """
+    settings = settings or SegmentSettings()
+    stages = _Stages(announce)
+    scheme = label_scheme(settings.labels)
+    files = _find(folder, named or {}, name)
+    source = folder or files.modalities["t1ce"].path.parent
+    output = output or default_output(source)
+    _check_output(output, files.name, overwrite=settings.overwrite)
+    with stages("model"):
+        model = load_model(settings.weights) if settings.weights else shipped_model(settings.model)
+    with stages("read"):
+        study = load_study(files)
+    with stages("prepare"):
+        prepared = prepare(study, model.spec)
+    with stages("open"):
+        opened = open_engine(model, settings.inference)
+    with stages("segment"):
+        result = predict_study(
+            prepared, model, opened, settings, on_share=lambda share: announce("segment", share)
+        )
+    mask = LabelMap(result.labels.data, study.grid, _TISSUE_NUMBERS).renumbered(scheme)
+    segmentation = Segmentation(
+        mask, result.brain, result.runs_on, result.windows, result.probabilities
+    )
+    return _write(_Outcome(study, prepared, segmentation, model, source), output, settings, stages)
+
+
+def predict_study(
+    prepared: PreparedStudy,
+    model: Model,
+    opened: Opened,
+    settings: SegmentSettings,
+    *,
+    on_share: Callable[[float], None] = lambda _: None,
+) -> Segmentation:
+    """Run the network on a prepared study and bring the answer back to the input's array.
+
+    Args:
+        prepared: What the network sees.
+        model: The model, verified.
+        opened: The same model, ready to run.
+        settings: Overlap of windows, and whether to keep probabilities.
+        on_share: Called after each window with the share of windows that are done.
+
+    Returns:
+        The segmentation on the native grid, its labels in the numbers of `Tissue`.
+    """
+    spec = model.spec
+    classes, windows = predict_image(
+        prepared.image,
+        opened.predict,
+        spec.window,
+        overlap=settings.inference.overlap,
+        classes=len(spec.classes),
+        on_share=on_share,
+    )
+    regions = to_native_block(region_probabilities(classes), prepared)
+    labels = to_native(decode(regions, prepared.brain.data), prepared)
+    native = prepared.placement.native
+    return Segmentation(
+        LabelMap(labels.astype(np.uint8, copy=False), native, _TISSUE_NUMBERS),
+        Mask(to_native(prepared.brain.data, prepared).astype(bool, copy=False), native),
+        opened.runs_on,
+        windows,
+        _native_probabilities(regions, prepared) if settings.save_probabilities else {},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A segmentation with everything that its report names."""
+
+    study: Study
+    prepared: PreparedStudy
+    segmentation: Segmentation
+    model: Model
+    source: Path
+
+
+def _find(folder: Path | None, named: Mapping[str, Path], name: str | None) -> StudyFiles:
+    if folder is None:
+        return study_from_files(named, name)
+    return find_study(folder, named=named, name=name)
+
+
+def _check_output(output: Path, study: str, *, overwrite: bool) -> None:
+    """Refuse before any work is done."""
+    mask = output / f"{study}_seg.nii.gz"
+    if mask.exists() and not overwrite:
+        raise OutputExistsError(mask)
+    if output.exists() and not output.is_dir():
+        raise OutputError(output, "it is a file")
+    with staging(output):
+        pass
+
+
+def _write(
+    outcome: _Outcome, output: Path, settings: SegmentSettings, stages: _Stages
+) -> Segmented:
+    study, segmentation = outcome.study, outcome.segmentation
+    name, codes = study.files.name, study.codes
+    with staging(output) as stage:
+        with stages("write"):
+            mask = stage / f"{name}_seg.nii.gz"
+            nifti.write_labels(mask, segmentation.labels, codes)
+            _read_back(mask, segmentation.labels)
+            if segmentation.probabilities:
+                stacked = np.stack(list(segmentation.probabilities.values()), axis=-1)
+                path = stage / f"{name}_probabilities.nii.gz"
+                nifti.write_volume(path, stacked, study.grid, codes)
+            if settings.preview:
+                path = stage / f"{name}_preview.png"
+                labels, brain = segmentation.labels, segmentation.brain
+                write_preview(path, study.images, labels, brain, title=name)
+        run = RunFacts(
+            folder=outcome.source, created=datetime.now(UTC), stage_seconds=stages.seconds
+        )
+        spec = outcome.model.spec
+        report = build_report(study, outcome.prepared, segmentation, spec, run)
+        report_file = write_json_report(stage, report)
+        write_csv_report(stage, report)
+        written = tuple(output / path.name for path in sorted(stage.iterdir()))
+    return Segmented(report, output / mask.name, output / report_file.name, written, study.files)
+
+
+def _read_back(path: Path, labels: LabelMap) -> None:
+    """Trust nothing that was not read again.
+
+    Raises:
+        ReadBackError: If the file does not hold what was written.
+    """
+    found = nifti.read_labels(path)
+    if not found.grid.matches(labels.grid) or not np.array_equal(found.data, labels.data):
+        raise ReadBackError(path)
+
+
+def _native_probabilities(
+    regions: npt.NDArray[np.float32], prepared: PreparedStudy
+) -> dict[str, npt.NDArray[np.float32]]:
+    return {
+        name: to_native(region, prepared).astype(np.float32, copy=False)
+        for name, region in zip(REGIONS, regions, strict=True)
+    }
