@@ -133,9 +133,7 @@ def _levels(
         yield f"fine/{modality}/{name}", _robust_sd(fine[mask])
 
 
-def _texture(
-    modality: str, z: Array, fine: Array, white: Bools
-) -> Iterator[tuple[str, float]]:
+def _texture(modality: str, z: Array, fine: Array, white: Bools) -> Iterator[tuple[str, float]]:
     """Noise, its correlation from voxel to voxel, and bias, inside thick white matter."""
     core = ndimage.binary_erosion(white, iterations=2)
     if core.sum() < SMALLEST_VOXELS:
@@ -148,9 +146,7 @@ def _texture(
     yield f"bias/{modality}/sd", _quadratic_sd(z, core)
 
 
-def _border(
-    modality: str, z: Array, to_border: Array, brain: Bools
-) -> Iterator[tuple[str, float]]:
+def _border(modality: str, z: Array, to_border: Array, brain: Bools) -> Iterator[tuple[str, float]]:
     for start in BORDER_MM:
         ring = brain & (to_border >= start) & (to_border < start + 1)
         if ring.any():

@@ -24,15 +24,13 @@ def train(
     """Train the network on labeled patients and export it."""
     with explained():
         from latup_cli.training.settings import TrainSettings
-        from latup_cli.workflows.train import train_model
+        from latup_cli.workflows.train import TrainingData, train_model
 
         settings = TrainSettings.from_toml(config) if config else TrainSettings()
         model = train_model(
-            folders,
-            validation,
+            TrainingData(folders=folders, validation=validation, scheme=label_scheme(labels_in)),
             settings,
             output,
-            scheme=label_scheme(labels_in),
             initial=init,
             report=lambda step: typer.echo(step, err=True) if step.measured else None,
         )

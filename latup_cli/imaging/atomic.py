@@ -30,7 +30,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(path, error.strerror or str(error)) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # there may be no such folder, and the first error counts
+            beside.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

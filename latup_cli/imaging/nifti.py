@@ -42,6 +42,7 @@ _DIMENSIONS = 3
 _GZIP = b"\x1f\x8b"
 _LONGEST_HEADER = 540
 _CHUNK = 1 << 20
+_DEFLATE_AT_BEST = 1040  # bytes out of one byte in: 1032 by the format, and room for rounding
 _MOST_VOXELS = 1 << 29  # 2 GB as float32; a whole head at 0.25 mm fits
 _BROKEN = (
     ArithmeticError,
@@ -175,34 +176,35 @@ def _save(path: Path, image: nib.Nifti1Image) -> None:
 
 def _opened(path: Path) -> Opened:
     """The whole file, decompressed, as nibabel sees it."""
+    size = path.stat().st_size
     with path.open("rb") as raw:
         zipped = raw.read(len(_GZIP)) == _GZIP
         raw.seek(0)
         if not zipped:
-            return _loaded(path, raw)
+            return _loaded(path, raw, size)
         with gzip.GzipFile(fileobj=raw) as unzipped:
-            image = _loaded(path, unzipped)
+            image = _loaded(path, unzipped, size * _DEFLATE_AT_BEST)
             while unzipped.read(_CHUNK):  # the checksum stands at the end
                 pass
             return image
 
 
-def _loaded(path: Path, stream: io.BufferedIOBase) -> Opened:
+def _loaded(path: Path, stream: io.BufferedIOBase, most_bytes: int) -> Opened:
+    """What a stream holds, of which no more than `most_bytes` can come."""
     head = stream.read(_LONGEST_HEADER)
     if not head:
         raise UnreadableImageError(path, "it is empty")
     for start, word, length, form in _MAGIC:
         if head[start : start + len(word)] == word:
-            promised = _promised_bytes(path, form.header_class(head[:length]))
+            promised = _promised_bytes(path, form.header_class(head[:length]), most_bytes)
             content = head + stream.read(max(0, promised - len(head)))
             if len(content) < promised:
-                got = f"{len(content):,} of {promised:,} bytes"
-                raise UnreadableImageError(path, f"it is cut short, {got}")
+                raise _cut_short(path, len(content), promised)
             return form.from_bytes(content)
     raise UnreadableImageError(path, "it is not a NIfTI file, or its header is damaged")
 
 
-def _promised_bytes(path: Path, header: nib.Nifti1Header) -> int:
+def _promised_bytes(path: Path, header: nib.Nifti1Header, most_bytes: int) -> int:
     """The size of the decompressed file according to its header.
 
     Raises:
@@ -210,21 +212,25 @@ def _promised_bytes(path: Path, header: nib.Nifti1Header) -> int:
         UnreadableImageError: If the size cannot be true.
     """
     shape = tuple(int(n) for n in header.get_data_shape())
-    if any(n < 1 for n in shape):
+    offset, kind = int(header.get_data_offset()), header.get_data_dtype()
+    promised = offset + math.prod(shape) * int(kind.itemsize)
+    if offset < 0 or any(n < 1 for n in shape):
         raise UnreadableImageError(path, "its header is damaged")
-    volumes = math.prod(shape[_DIMENSIONS:])
-    voxels = math.prod(shape[:_DIMENSIONS])
-    if voxels > _MOST_VOXELS:
-        raise UnreadableImageError(path, f"its header promises {voxels:,} voxels")
-    if volumes > 1:
-        raise SeveralVolumesError(path, volumes)
-    if len(shape) < _DIMENSIONS or header.get_data_dtype().kind not in "biuf":
+    if promised > most_bytes:
+        raise _cut_short(path, most_bytes, promised)
+    if math.prod(shape[_DIMENSIONS:]) > 1:
+        raise SeveralVolumesError(path, math.prod(shape[_DIMENSIONS:]))
+    if len(shape) < _DIMENSIONS or kind.kind not in "biuf":
         hint = "Give a 3-D NIfTI image with one number per voxel."
         raise ImageContentError(path, "is not a 3-D image", hint)
-    offset = int(header.get_data_offset())
-    if not 0 <= offset <= _CHUNK * 64:
-        raise UnreadableImageError(path, "its header is damaged")
-    return offset + voxels * int(header.get_data_dtype().itemsize)
+    if math.prod(shape) > _MOST_VOXELS:
+        raise UnreadableImageError(path, f"its header promises {math.prod(shape):,} voxels")
+    return promised
+
+
+def _cut_short(path: Path, found: int, promised: int) -> UnreadableImageError:
+    reason = f"it is cut short, or its header is damaged: {found:,} of {promised:,} bytes"
+    return UnreadableImageError(path, reason)
 
 
 def _decoded(path: Path, image: Opened) -> NiftiImage:

@@ -17,11 +17,13 @@ class Available:
     Attributes:
         openvino: Whether OpenVINO is installed.
         providers: Execution providers that ONNX Runtime was built with; empty if it is absent.
+        driver: Whether NVIDIA's driver is there.
         runtimes: Installed distributions of ONNX Runtime, such as "onnxruntime-gpu".
     """
 
     openvino: bool
     providers: tuple[str, ...]
+    driver: bool = False
     runtimes: tuple[str, ...] = ()
 
 
@@ -82,7 +84,7 @@ def why_no_cuda(engine: str, available: Available) -> str:
     if not available.providers:
         return "onnxruntime is not installed"
     if CUDA_PROVIDER in available.providers:
-        return ""
+        return "" if available.driver else "there is no NVIDIA driver"
     if len(available.runtimes) > 1:
         return f"{' and '.join(available.runtimes)} are installed together, which disables CUDA"
     return "this build of onnxruntime has no CUDA"

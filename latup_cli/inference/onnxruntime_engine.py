@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +71,8 @@ def open_on_cuda(model: Model, device: Device) -> OnnxRuntimeModel:
     """
     asked = str(device)
     try:
-        ort.preload_dlls()
+        with redirect_stdout(io.StringIO()):  # it prints what it misses; the reason is ours to say
+            ort.preload_dlls()
         options = {"device_id": str(device.index), "cudnn_conv_algo_search": "HEURISTIC"}
         session = _session(model, [(CUDA_PROVIDER, options), CPU_PROVIDER], 0)
     except ModelMismatchError:
@@ -85,7 +88,9 @@ def open_on_cuda(model: Model, device: Device) -> OnnxRuntimeModel:
     return opened
 
 
-def _session(model: Model, wanted: Sequence[str | tuple[str, dict[str, str]]], threads: int) -> ort.InferenceSession:
+def _session(
+    model: Model, wanted: Sequence[str | tuple[str, dict[str, str]]], threads: int
+) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = threads

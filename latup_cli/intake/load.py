@@ -12,7 +12,7 @@ import numpy as np
 from latup_cli.domain.study import SpatialCodes, Study, StudyFiles
 from latup_cli.domain.volume import Volume
 from latup_cli.errors import ImageError, SameImageError
-from latup_cli.imaging.nifti import NiftiImage, read
+from latup_cli.imaging.nifti import read
 from latup_cli.intake.content import background, check_content
 from latup_cli.intake.geometry import check_affine, check_size, placement_warning, shared_grid
 from latup_cli.intake.skull import (

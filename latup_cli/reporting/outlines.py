@@ -29,18 +29,43 @@ def outlines(
     Returns:
         Tissue to (down, across) float32 in [0, 1].
     """
-    masks = [~np.logical_or.reduce(list(tissues.values())), *tissues.values()]
-    fields = [_enlarged(mask, (size[0] * _FINER, size[1] * _FINER)) for mask in masks]
+    rims = {tissue: np.zeros((size[1], size[0]), np.float32) for tissue in tissues}
+    somewhere = np.logical_or.reduce(list(tissues.values()))
+    if not somewhere.any():
+        return rims
+    part = _part(somewhere, size)
+    fields = [_enlarged(mask, part, size) for mask in (~somewhere, *tissues.values())]
     winner = np.argmax(fields, axis=0)
-    return {
-        tissue: _averaged(_rim(winner == number, round(width * _FINER)))
-        for number, tissue in enumerate(tissues, start=1)
-    }
+    for number, tissue in enumerate(tissues, start=1):
+        rims[tissue][part] = _averaged(_rim(winner == number, round(width * _FINER)))
+    return rims
 
 
-def _enlarged(mask: npt.NDArray[np.bool_], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+def _part(mask: npt.NDArray[np.bool_], size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the picture that a mask reaches, with a voxel to spare."""
+    slices = []
+    for axis, pixels in enumerate(reversed(size)):
+        inside = np.flatnonzero(mask.any(axis=1 - axis))
+        pixels_per_voxel = pixels / mask.shape[axis]
+        first = int((int(inside[0]) - 1) * pixels_per_voxel)
+        last = int(np.ceil((int(inside[-1]) + 2) * pixels_per_voxel))
+        slices.append(slice(max(first, 0), min(last, pixels)))
+    return slices[0], slices[1]
+
+
+def _enlarged(
+    mask: npt.NDArray[np.bool_], part: tuple[slice, slice], size: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """A part of the enlarged mask, smooth, at `_FINER` times the picture's resolution."""
+    down, across = part
+    fine = ((across.stop - across.start) * _FINER, (down.stop - down.start) * _FINER)
+    voxels_per_pixel = np.array([mask.shape[1] / size[0], mask.shape[0] / size[1]] * 2)
+    box = voxels_per_pixel * (across.start, down.start, across.stop, down.stop)
+    box[2:] = np.minimum(box[2:], mask.shape[::-1])
     picture = Image.fromarray(mask.astype(np.float32))
-    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+    left, top, right, bottom = box.tolist()
+    smooth = picture.resize(fine, Image.Resampling.BICUBIC, (left, top, right, bottom))
+    return np.asarray(smooth, dtype=np.float32)
 
 
 def _rim(mask: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.bool_]:

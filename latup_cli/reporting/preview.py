@@ -180,7 +180,7 @@ def _draw_edges(pen: ImageDraw.ImageDraw, frame: Frame, letters: str) -> None:
 def _draw_place(pen: ImageDraw.ImageDraw, layout: _Layout, row: int, text: str) -> None:
     """Plane and position at the lower left of a row, and a scale bar above them."""
     left, _, _, bottom = layout.tile(row, 0)
-    fitting = [mm for mm in _BARS_MM if mm * layout.pixels_per_mm <= _TILE_WIDTH / 3]
+    fitting = [mm for mm in _BARS_MM if mm * layout.pixels_per_mm <= _TILE_WIDTH / 6]
     length_mm = max(fitting, default=_BARS_MM[-1])
     end = left + round(length_mm * layout.pixels_per_mm)
     unit = f"{length_mm // _MM_PER_CM} cm" if length_mm >= _MM_PER_CM else f"{length_mm} mm"

@@ -98,12 +98,16 @@ class Scene:
         return shape[width] * spacing[width], shape[height] * spacing[height]
 
     def place(self, plane: Plane, index: int) -> str:
-        """Where a slice lies in scanner coordinates, such as "S 24 mm"; its center if oblique."""
+        """Where a slice lies in RAS+ scanner coordinates, such as "z = -24 mm".
+
+        A signed coordinate rather than a side: the origin of a file may lie outside the head,
+        and then "left of the origin" says nothing about the hemisphere.
+        """
         center = (np.array(self.grid.shape) - 1.0) / 2.0
         center[plane.normal] = index
         affine = self.grid.ras_from_voxel
         along = float((affine[:3, :3] @ center + affine[:3, 3])[plane.normal])
-        return f"{_RAS_LETTERS[plane.normal][int(along >= 0)]} {abs(along):.0f} mm"
+        return f"{'xyz'[plane.normal]} = {round(along)} mm"
 
 
 def scene(images: Mapping[str, Volume], labels: LabelMap, brain: Mask) -> Scene:

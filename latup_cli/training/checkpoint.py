@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +57,7 @@ def save(path: Path, state: RunState, settings: TrainSettings) -> None:
         "best_score": state.best_score,
         "best_measured": state.best_measured,
     }
-    with replacing(path) as beside:
-        torch.save(content, beside)
+    _write(path, content)
 
 
 def restore(path: Path, state: RunState) -> None:
@@ -75,11 +75,15 @@ def restore(path: Path, state: RunState) -> None:
         state.best_score = content["best_score"]
         state.best_measured = content["best_measured"]
     except (KeyError, RuntimeError, ValueError) as error:
-        raise CheckpointError(path, str(error).splitlines()[0]) from error
+        raise CheckpointError(path, _first_line(error)) from error
 
 
 def save_weights(path: Path, network: LatupNet) -> None:
-    """Write a source model: its configuration and weights, nothing else."""
+    """Write a source model: its configuration and weights, nothing else.
+
+    Raises:
+        OutputError: If the disk is full or read-only.
+    """
     config = network.config
     content = {
         "in_channels": config.in_channels,
@@ -88,8 +92,7 @@ def save_weights(path: Path, network: LatupNet) -> None:
         "dropout": config.dropout,
         "weights": network.state_dict(),
     }
-    with replacing(path) as beside:
-        torch.save(content, beside)
+    _write(path, content)
 
 
 def load_weights(path: Path) -> LatupNet:
@@ -110,15 +113,30 @@ def load_weights(path: Path) -> LatupNet:
         network = LatupNet(config)
         network.load_state_dict(weights)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(path, str(error).splitlines()[0]) from error
+        raise CheckpointError(path, _first_line(error)) from error
     return network
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    # Through memory, because torch does not say of a full disk that it is full.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with replacing(path) as beside:
+        beside.write_bytes(buffer.getbuffer())
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many unrelated types here
-        raise CheckpointError(path, str(error).splitlines()[0]) from error
+        raise CheckpointError(path, _first_line(error)) from error
     if not isinstance(content, Mapping):
         raise CheckpointError(path, "it holds no model")
     return dict(content)
+
+
+def _first_line(error: Exception) -> str:
+    """What torch says first; of a missing key, and of an empty file, it says next to nothing."""
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return (str(error).splitlines() or ["it is empty or cut short"])[0].rstrip(".:")

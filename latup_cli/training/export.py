@@ -19,6 +19,16 @@ from latup_cli.training.network import STRIDE, LatupNet, parameter_count
 from latup_cli.training.settings import TrainSettings
 
 OPSET = 18
+
+NOT_FOR = (
+    "diagnosis, treatment or any other clinical decision",
+    "images with a skull, or modalities that are not registered to each other",
+    "tumors other than adult glioma before treatment",
+    "scans after surgery or radiotherapy, and children",
+)
+"""Limits of every model trained on BraTS data of 2018 to 2021."""
+
+_CITATION = "arXiv:2404.05911 (network); see weights/LICENSE for the data"
 _EXAMPLE = (16, 24, 32)
 
 
@@ -37,7 +47,7 @@ def model_spec(settings: TrainSettings) -> ModelSpec:
     """What training fixes about a model; hash and measurements are still empty."""
     return ModelSpec(
         name=settings.name,
-        version="1",
+        version=settings.version,
         weights="model.onnx",
         sha256="",
         opset=OPSET,
@@ -50,7 +60,10 @@ def model_spec(settings: TrainSettings) -> ModelSpec:
         stride=STRIDE,
         classes=("background", *(tissue.name for tissue in Tissue)),
         activation="softmax",
-        trained_on="",
+        trained_on=settings.trained_on,
+        not_for=NOT_FOR,
+        license="see LICENSE beside the shipped models: research and education, no clinical use",
+        citation=_CITATION,
     )
 
 

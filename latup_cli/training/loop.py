@@ -89,15 +89,18 @@ def train(
         loss = _step(state, settings, loss_of, image, target, rate)
         state.step += 1
         state.seconds += time.monotonic() - started
-        measured: Mapping[str, float] = {}
-        if state.step % settings.validate_every == 0 or state.step == settings.steps:
-            measured = _keep_best(state, validate(state.average), run_dir)
-        if measured or time.monotonic() - saved_at > 60.0 * settings.checkpoint_minutes:
+        due = state.step % settings.validate_every == 0 or state.step == settings.steps
+        measured = _keep_best(state, validate(state.average), run_dir) if due else {}
+        if due or time.monotonic() - saved_at > 60.0 * settings.checkpoint_minutes:
             checkpoint.save(run_dir / "last.pt", state, settings)
             saved_at = time.monotonic()
         progress = Progress(state.step, loss, rate, time.monotonic() - started, waited, measured)
         _log(run_dir / "log.csv", progress)
-        yield progress
+        try:
+            yield progress
+        except GeneratorExit:
+            checkpoint.save(run_dir / "last.pt", state, settings)
+            raise
 
 
 def _batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any, Self
 from latup_cli.domain.grid import Shape
 from latup_cli.errors import TrainingSettingsError
 
+_STRIDE = 8  # the network's; its own module would bring torch
+_POSITIVE = ("spacing_mm", "filters", "steps", "batch_size", "validate_every")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
@@ -17,6 +21,8 @@ class TrainSettings:
 
     Attributes:
         name: The model's name in `model.json`.
+        version: Of the model; raised whenever its results change.
+        trained_on: The data in words, for `model.json`.
         spacing_mm: Isotropic voxel size that the network works at.
         window: Voxels of a training crop along i, j, k; multiples of 8.
         validation_window: Voxels of the windows that `segment` will use; multiples of 8.
@@ -40,9 +46,14 @@ class TrainSettings:
         validate_every: Steps between validations.
         checkpoint_minutes: Minutes between checkpoints.
         seed: Fixes the initial weights, the order of cases and every augmentation.
+
+    Raises:
+        ValueError: If a window does not fit the network, or a count is not positive.
     """
 
     name: str = "custom"
+    version: str = "1"
+    trained_on: str = ""
     spacing_mm: float = 2.0
     window: Shape = (72, 88, 72)
     validation_window: Shape = (80, 96, 80)
@@ -67,24 +78,26 @@ class TrainSettings:
     checkpoint_minutes: float = 3.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("window", "validation_window"):
+            if any(size <= 0 or size % _STRIDE for size in getattr(self, name)):
+                raise ValueError(f"{name} must hold positive multiples of {_STRIDE}")
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive")
+
     @classmethod
     def from_toml(cls, path: Path) -> Self:
         """Read settings; what a file leaves out keeps its default.
 
         Raises:
-            TrainingSettingsError: If the file is no TOML, or names an unknown setting.
+            TrainingSettingsError: If the file is no TOML, names an unknown setting, or gives
+                one a value that it cannot have.
         """
         try:
-            given = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls(**_checked(tomllib.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError) as error:
             raise TrainingSettingsError(path, str(error)) from error
-        unknown = set(given) - {field.name for field in fields(cls)}
-        if unknown:
-            raise TrainingSettingsError(path, f"unknown setting {', '.join(sorted(unknown))}")
-        values: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in given.items()
-        }
-        return cls(**values)
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for checkpoints and cards."""
@@ -95,7 +108,27 @@ class TrainSettings:
         return "".join(f"{key} = {_toml(value)}\n" for key, value in self.as_dict().items())
 
 
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """Values as the dataclass holds them, each of its default's kind."""
+    defaults = {field.name: field.default for field in fields(TrainSettings)}
+    unknown = set(given) - set(defaults)
+    if unknown:
+        raise ValueError(f"unknown setting {', '.join(sorted(unknown))}")
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+    for key, value in values.items():
+        if not _like(value, defaults[key]):
+            raise ValueError(f"{key} cannot be {given[key]!r}; an example is {defaults[key]!r}")
+    return values
+
+
+def _like(value: object, example: object) -> bool:
+    """Whether a value is of an example's kind; a whole number may stand for any number."""
+    if isinstance(value, tuple) and isinstance(example, tuple):
+        return len(value) == len(example) and all(map(_like, value, example))
+    return type(value) is type(example) or (type(value) is int and isinstance(example, float))
+
+
 def _toml(value: object) -> str:
     if isinstance(value, str):
-        return f'"{value}"'
+        return json.dumps(value, ensure_ascii=False)  # TOML has JSON's escapes
     return str(list(value)) if isinstance(value, tuple) else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -44,11 +46,22 @@ def open_engine(model: Model, settings: InferenceSettings) -> Opened:
 def available() -> Available:
     """What is installed here."""
     runtimes = tuple(name for name in ("onnxruntime", "onnxruntime-gpu") if _is_distribution(name))
-    if find_spec("onnxruntime") is None:
-        return Available(find_spec("openvino") is not None, (), runtimes)
-    from latup_cli.inference.onnxruntime_engine import providers
+    providers: tuple[str, ...] = ()
+    openvino = find_spec("openvino") is not None
+    if find_spec("onnxruntime") is not None:
+        from latup_cli.inference import onnxruntime_engine
 
-    return Available(find_spec("openvino") is not None, providers(), runtimes)
+        providers = onnxruntime_engine.providers()
+    return Available(openvino, providers, has_nvidia_driver(), runtimes)
+
+
+def has_nvidia_driver() -> bool:
+    """Whether NVIDIA's driver library can be loaded; this starts nothing on a GPU."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _open(model: Model, attempt: Attempt, settings: InferenceSettings, reason: str) -> Opened:

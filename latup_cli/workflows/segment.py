@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ from latup_cli.workflows.engines import Opened, open_engine
 Announce: TypeAlias = Callable[[str, float], None]
 """Name of the stage that goes on, and the share of it that is done, in [0, 1]."""
 
+_ENDINGS = ("seg.nii.gz", "report.json", "report.csv", "preview.png", "probabilities.nii.gz")
 _TISSUE_NUMBERS = SCHEMES["brats2023"]  # those of `Tissue`, in which the network is decoded
 
 
@@ -226,6 +227,14 @@ def _write(
         write_csv_report(stage, report)
         written = tuple(output / path.name for path in sorted(stage.iterdir()))
     return Segmented(report, output / mask.name, output / report_file.name, written, study.files)
+
+
+def _remove_earlier(output: Path, study: str, *, keep: Collection[Path]) -> None:
+    """Leave no preview or probabilities of an earlier run beside a newer mask."""
+    for ending in _ENDINGS:
+        path = output / f"{study}_{ending}"
+        if path not in keep:
+            path.unlink(missing_ok=True)
 
 
 def _read_back(path: Path, labels: LabelMap) -> None:

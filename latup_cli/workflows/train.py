@@ -16,6 +16,7 @@ from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import NothingToTrainOnError
 from latup_cli.evaluation.overlap import dice
 from latup_cli.imaging import nifti
+from latup_cli.imaging.atomic import write_text
 from latup_cli.inference.decode import decode, region_probabilities
 from latup_cli.inference.windows import Array, predict_image
 from latup_cli.intake.find import find_study
@@ -45,7 +46,7 @@ class LabeledStudy:
     labels: LabelMap
 
 
-def labeled_folders(folders: Iterable[Path]) -> list[Path]:
+def patients(folders: Iterable[Path]) -> list[Path]:
     """The patient folders below some folders, each sorted by name."""
     return sorted(p for folder in folders for p in folder.iterdir() if p.is_dir())
 
@@ -101,24 +102,35 @@ def _dice_by_region(network: LatupNet, study: LabeledStudy, window: Shape) -> di
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData:
+    """What to train on and what to choose weights by.
+
+    Attributes:
+        folders: Folders of patient folders.
+        validation: The same, for choosing the best weights; never trained on.
+        scheme: Numbers of the expert labels.
+    """
+
+    folders: Sequence[Path]
+    validation: Sequence[Path]
+    scheme: LabelScheme = SCHEMES["brats2021"]
+
+
 def train_model(
-    folders: Sequence[Path],
-    validation: Sequence[Path],
+    data: TrainingData,
     settings: TrainSettings,
     run_dir: Path,
     *,
-    scheme: LabelScheme = SCHEMES["brats2021"],
     initial: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Path:
-    """Train on labelled patients, resuming where `run_dir` left off, and export the best.
+    """Train on labeled patients, resuming where `run_dir` left off, and export the best.
 
     Args:
-        folders: Folders of patient folders.
-        validation: The same, for choosing the best weights; never trained on.
+        data: Labeled patients.
         settings: The run's settings.
         run_dir: Checkpoints and log; an earlier run there goes on.
-        scheme: Numbers of the labels.
         initial: A source model or checkpoint to start from.
         report: Called after every step.
 
@@ -127,10 +139,9 @@ def train_model(
     """
     keep_freed_memory()
     spec = model_spec(settings)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    run_dir.joinpath("train.toml").write_text(settings.to_toml(), encoding="utf-8")
-    cases = [training_case(load_labeled(f, spec, scheme)) for f in labeled_folders(folders)]
-    held_out = [load_labeled(f, spec, scheme) for f in labeled_folders(validation)]
+    write_text(run_dir / "train.toml", settings.to_toml())
+    cases = [training_case(load_labeled(f, spec, data.scheme)) for f in patients(data.folders)]
+    held_out = [load_labeled(f, spec, data.scheme) for f in patients(data.validation)]
     state = new_run(settings, checkpoint.load_weights(initial) if initial else None)
     if (run_dir / "last.pt").exists():
         checkpoint.restore(run_dir / "last.pt", state)

@@ -71,9 +71,7 @@ class Tumor:
     depth: Array
 
 
-def grow_tumor(
-    anatomy: Anatomy, plan: TumorPlan, place: Array, rng: np.random.Generator
-) -> Tumor:
+def grow_tumor(anatomy: Anatomy, plan: TumorPlan, place: Array, rng: np.random.Generator) -> Tumor:
     """Grow the planned tumor in the given brain.
 
     Args:

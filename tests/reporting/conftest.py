@@ -35,7 +35,7 @@ Parts: TypeAlias = tuple[Study, PreparedStudy, Segmentation, ModelSpec, RunFacts
 """What `build_report` takes, in its order."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def grid() -> Grid:
     """Stored LPS, no two axes alike."""
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.diag([*SPACING_MM, 1.0])
@@ -43,17 +43,17 @@ def grid() -> Grid:
     return Grid(SHAPE, affine)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def labels(grid: Grid) -> LabelMap:
     """60 voxels of edema around 3 of enhancing tumor and 1 of necrosis: 64 in all."""
     data = np.zeros(SHAPE, dtype=np.uint8)
     data[4:8, 5:9, 6:10] = 2
-    data[5, 6:9, 7] = 4
-    data[6, 6, 7] = 1
+    data[5, 6:9, 6] = 4
+    data[6, 6, 6] = 1
     return LabelMap(data, grid, SCHEMES["brats2021"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def brain(grid: Grid) -> Mask:
     """16 x 20 x 12 voxels in the middle."""
     data = np.zeros(SHAPE, dtype=bool)
@@ -61,7 +61,7 @@ def brain(grid: Grid) -> Mask:
     return Mask(data, grid)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def images(grid: Grid, brain: Mask) -> dict[str, Volume]:
     """Noise in the brain, zero outside."""
     random = np.random.default_rng(0)

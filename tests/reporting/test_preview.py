@@ -14,9 +14,16 @@ from latup_cli.domain.grid import Grid
 from latup_cli.domain.orientation import reorientation
 from latup_cli.domain.volume import LabelMap, Mask, Volume
 from latup_cli.errors import GeometryError, OutputError
+from latup_cli.imaging.png import write_png
 from latup_cli.labels import SCHEMES, Tissue
 from latup_cli.reporting.outlines import outlines
-from latup_cli.reporting.preview import COLORS, draw_preview, write_preview
+from latup_cli.reporting.preview import (
+    COLORS,
+    _font,
+    _shortened,
+    draw_preview,
+    write_preview,
+)
 from latup_cli.reporting.slices import PLANES, scene
 
 ORDERS = [
@@ -24,7 +31,7 @@ ORDERS = [
     for axes in itertools.permutations(("LR", "PA", "IS"))
     for codes in itertools.product(*axes)
 ]
-AXIAL, CORONAL, SAGITTAL = PLANES
+AXIAL = PLANES[0]
 
 # Linear RGB as seen with no protan, deutan or tritan cones: Machado, Oliveira and Fernandes 2009,
 # severity 1.0.
@@ -61,6 +68,12 @@ XYZ_FROM_RGB = np.array(
 )
 
 
+@pytest.fixture(scope="module")
+def picture(images: dict[str, Volume], labels: LabelMap, brain: Mask) -> npt.NDArray[np.uint8]:
+    """The preview of the small study."""
+    return draw_preview(images, labels, brain, title="study")
+
+
 def turned(
     order: str, images: dict[str, Volume], labels: LabelMap, brain: Mask
 ) -> tuple[dict[str, Volume], LabelMap, Mask]:
@@ -74,12 +87,15 @@ def turned(
     )
 
 
-@pytest.mark.parametrize("order", ["RAS", "ASL", "IPR"])
+@pytest.mark.parametrize("order", ["RAS", "IAR"])
 def test_axis_order_changes_no_pixel(
-    order: str, images: dict[str, Volume], labels: LabelMap, brain: Mask
+    order: str,
+    picture: npt.NDArray[np.uint8],
+    images: dict[str, Volume],
+    labels: LabelMap,
+    brain: Mask,
 ) -> None:
     """A study stored in another axis order looks the same to the last pixel."""
-    picture = draw_preview(images, labels, brain, title="study")
     other = draw_preview(*turned(order, images, labels, brain), title="study")
     np.testing.assert_array_equal(other, picture)
 
@@ -106,15 +122,15 @@ def test_axis_order_changes_no_slice(
 
 
 def test_right_is_left_and_up_is_up(labels: LabelMap, brain: Mask, grid: Grid) -> None:
-    """A tumor at the patient's right, front and top is at the left, top and top of pictures."""
+    """What lies right, in front and on top is at the upper left of every picture."""
     data = np.zeros_like(labels.data)
     data[3, 3, 12] = 2  # the grid is LPS: low i is right, low j is front, high k is top
     shown = scene({}, LabelMap(data, grid, labels.scheme), brain)
-    for plane, right_half in ((AXIAL, False), (CORONAL, False), (SAGITTAL, False)):
+    for plane in PLANES:
         mask = shown.mask(Tissue.ED, plane, shown.richest_slice(plane))
         row, column = np.argwhere(mask)[0]
         assert row < mask.shape[0] / 2
-        assert (column >= mask.shape[1] / 2) is right_half
+        assert column < mask.shape[1] / 2
 
 
 def test_slice_has_the_largest_area(labels: LabelMap, brain: Mask, grid: Grid) -> None:
@@ -123,11 +139,8 @@ def test_slice_has_the_largest_area(labels: LabelMap, brain: Mask, grid: Grid) -
     data[10:14, 10:14, 11] = 2  # 16 voxels more in one axial slice, apart from the others
     data[10, 10, 7] = 2
     shown = scene({}, LabelMap(data, grid, labels.scheme), brain)
-    expected = data.any(axis=(0, 1)).nonzero()[0]
-    areas = np.count_nonzero(data, axis=(0, 1))
-    start = 0  # the margin of 3 mm reaches the first slice
-    assert shown.richest_slice(AXIAL) == int(areas.argmax()) - start == 7
-    assert 7 in expected
+    assert shown.grid.shape == grid.shape  # the margin reaches the edges, so indices agree
+    assert shown.richest_slice(AXIAL) == 7
 
 
 def test_without_tumor_the_brains_center_is_shown(brain: Mask, grid: Grid) -> None:
@@ -155,7 +168,7 @@ def test_outlines_leave_the_inside_alone() -> None:
     mask = np.zeros((20, 20), dtype=bool)
     mask[5:15, 5:15] = True
     rim = outlines({Tissue.ED: mask}, (200, 200), width=1.5)[Tissue.ED]
-    assert rim[100, 51] == 1.0
+    assert rim[100, 50] == 1.0
     assert rim[70:130, 70:130].max() == 0.0
     assert rim[:45].max() == 0.0
     assert 0.9 < rim[100, 40:60].sum() / 1.5 < 1.4
@@ -181,10 +194,9 @@ def test_outlines_of_neighbors_do_not_cross() -> None:
 
 
 def test_colors_of_all_tissues_are_drawn(
-    images: dict[str, Volume], labels: LabelMap, brain: Mask
+    picture: npt.NDArray[np.uint8],
 ) -> None:
     """The legend and the pictures show every tissue in its color."""
-    picture = draw_preview(images, labels, brain, title="study")
     for color in COLORS.values():
         assert _count(picture[140:], color) > 20
         assert _count(picture[:130], color) >= 28 * 4
@@ -213,42 +225,46 @@ def test_flat_image_is_shown(labels: LabelMap, brain: Mask, grid: Grid) -> None:
     assert np.isfinite(gray).all()
 
 
-def test_long_titles_are_cut(images: dict[str, Volume], labels: LabelMap, brain: Mask) -> None:
-    """A name that is too long ends in dots, clear of the edge."""
-    picture = draw_preview(images, labels, brain, title="long name " * 40)
-    assert picture[:60, :1500].any()
-    assert not picture[:60, -20:].any()
+def test_long_titles_are_cut() -> None:
+    """A name that is too long ends in dots, and fits; one that fits is left alone."""
+    font = _font(30)
+    cut = _shortened("long name " * 40, font, 500)
+    assert cut.startswith("long name long")
+    assert cut.endswith("...")
+    assert 450 < font.getlength(cut) <= 500
+    assert _shortened("two\nlines", font, 500) == "two lines"
 
 
 def test_png_is_written_whole(
-    tmp_path: Path, images: dict[str, Volume], labels: LabelMap, brain: Mask
+    tmp_path: Path,
+    picture: npt.NDArray[np.uint8],
+    images: dict[str, Volume],
+    labels: LabelMap,
+    brain: Mask,
 ) -> None:
     """The file is a PNG of the drawn pixels, and nothing is left beside it."""
     path = tmp_path / "new" / "study_preview.png"
     write_preview(path, images, labels, brain, title="study")
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        pixels = np.asarray(picture)
-    np.testing.assert_array_equal(pixels, draw_preview(images, labels, brain, title="study"))
+    with Image.open(path) as stored:
+        assert stored.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(stored), picture)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_unwritable_png_is_an_output_error(
-    tmp_path: Path, images: dict[str, Volume], labels: LabelMap, brain: Mask
-) -> None:
+def test_unwritable_png_is_an_output_error(tmp_path: Path) -> None:
     """A folder that cannot be made is reported with the file's name."""
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"p\.png"):
-        write_preview(tmp_path / "file" / "p.png", images, labels, brain, title="study")
+        write_png(tmp_path / "file" / "p.png", np.zeros((2, 2, 3), dtype=np.uint8))
 
 
 def test_other_grid_is_refused(images: dict[str, Volume], labels: LabelMap, brain: Mask) -> None:
     """Outlines are never drawn on an image of another place."""
     moved = labels.grid.ras_from_voxel.copy()
     moved[0, 3] += 5.0
-    images["t2"] = Volume(images["t2"].data, Grid(labels.grid.shape, moved))
+    elsewhere = Volume(images["t2"].data, Grid(labels.grid.shape, moved))
     with pytest.raises(GeometryError):
-        draw_preview(images, labels, brain, title="study")
+        draw_preview(images | {"t2": elsewhere}, labels, brain, title="study")
 
 
 def test_empty_brain_is_refused(images: dict[str, Volume], labels: LabelMap) -> None:
@@ -259,7 +275,8 @@ def test_empty_brain_is_refused(images: dict[str, Volume], labels: LabelMap) -> 
 
 
 def _count(picture: npt.NDArray[np.uint8], color: tuple[int, int, int]) -> int:
-    return int((picture == color).all(axis=-1).sum())
+    """Pixels of nearly this color."""
+    return int((np.abs(picture.astype(int) - color).max(axis=-1) < 25).sum())
 
 
 def _lab(color: tuple[int, int, int], cones: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

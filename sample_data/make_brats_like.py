@@ -1,0 +1,188 @@
+"""Make the sample patient: four synthetic MR images and the labels that they were made from.
+
+    python sample_data/make_brats_like.py [FOLDER]
+
+Writes FOLDER/LATUP-SAMPLE-001/ in BraTS 2021 naming and geometry. The anatomy is the ICBM 152
+template of 2009 that the package nilearn ships (see NOTICE.md), bent into an individual; the tumor
+is drawn from a seed; how tissue looks was measured on BraTS subjects by measure_levels.py. No
+voxel of a patient is in it. The same seed gives the same voxels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from latup_cli.domain.grid import Box, Grid
+from latup_cli.domain.study import SpatialCodes
+from latup_cli.domain.volume import LabelMap
+from latup_cli.imaging.nifti import write_labels, write_volume
+from latup_cli.labels import label_scheme
+from phantom.anatomy import Anatomy, MassEffect, Person, grow_person, ras_mm, read_template
+from phantom.appearance import Contrast, Scale, compose_scene, render, scan
+from phantom.tumor import Lobe, Tumor, TumorPlan, grow_tumor
+
+NAME = "LATUP-SAMPLE-001"
+SEED = 20211
+GRID = Grid(
+    (240, 240, 155),
+    np.array([[-1.0, 0, 0, 0], [0, -1.0, 0, 239], [0, 0, 1.0, 0], [0, 0, 0, 1]]),
+)
+"""The BraTS grid: 1 mm, stored LPS, SRI24 space."""
+
+BRAIN_BOX = Box((36, 24, 0), (204, 228, 155))
+"""Part of the grid that the brain lies in; the rest is background."""
+
+PERSON = Person(
+    # Affine registration of the template to the mean T1ce of the measured subjects.
+    mni_from_sri=(
+        (1.0687, 0.0218, 0.0094, 121.99),
+        (-0.0383, 1.0383, 0.1961, -149.54),
+        (-0.0092, -0.2199, 1.1012, -51.33),
+    ),
+    wide_warp_mm=2.5,
+    fine_warp_mm=0.8,
+    sharpness=1.9,
+    folding=0.6,
+    csf_odds=1.8,
+    shaved_mm=1.0,
+)
+
+PLAN = TumorPlan(
+    lobes=(
+        Lobe((-83.0, 92.0, 100.0), (21.0, 16.5, 15.5), 30.0),
+        Lobe((-92.0, 106.0, 96.0), (11.0, 13.0, 10.0), 0.0),
+    ),
+    ragged=0.17,
+    rim_mm=4.0,
+    rim_spread_mm=1.5,
+    gaps=0.08,
+    edema_ml=52.0,
+    edema_fade_mm=5.0,
+)
+
+PUSH = MassEffect((-85.0, 95.0, 99.0), strength=0.3, reach_mm=32.0)
+
+SCALE = Scale(mean=110.0, deviation=20.0, largest=255)
+
+_EVEN = {"CSF": 0.3, "GM": 0.2, "WM": 0.2, "NCR": 0.4, "ED": 0.4, "ET": 0.3}
+CONTRASTS: Mapping[str, Contrast] = {
+    "t1": Contrast(
+        {"CSF": -2.0, "GM": -0.2, "WM": 0.9, "NCR": -1.7, "ED": -0.5, "ET": -1.0},
+        _EVEN,
+        -0.3,
+        3.0,
+        0.0,
+        (0.6, 0.6, 0.6),
+        0.15,
+        (0.7, 0.7, 0.7),
+        0.14,
+    ),
+    "t1ce": Contrast(
+        {"CSF": -1.6, "GM": -0.2, "WM": 0.6, "NCR": -0.8, "ED": -0.5, "ET": 2.8},
+        _EVEN | {"ET": 1.2},
+        -0.3,
+        3.0,
+        2.5,
+        (0.5, 0.5, 0.5),
+        0.15,
+        (0.7, 0.7, 0.7),
+        0.14,
+    ),
+    "t2": Contrast(
+        {"CSF": 2.0, "GM": -0.1, "WM": -0.7, "NCR": 2.4, "ED": 1.4, "ET": 1.5},
+        _EVEN,
+        0.5,
+        0.0,
+        -0.5,
+        (0.6, 0.6, 0.6),
+        0.1,
+        (0.7, 0.7, 0.7),
+        0.12,
+    ),
+    "flair": Contrast(
+        {"CSF": -1.0, "GM": -0.0, "WM": -0.4, "NCR": 1.4, "ED": 2.0, "ET": 1.7},
+        _EVEN,
+        0.5,
+        0.0,
+        0.0,
+        (0.6, 0.6, 0.8),
+        0.12,
+        (0.7, 0.7, 0.7),
+        0.12,
+    ),
+}
+
+
+def make_patient(
+    template_folder: Path,
+) -> tuple[dict[str, npt.NDArray[np.int16]], npt.NDArray[np.uint8]]:
+    """Build the images and the labels.
+
+    Args:
+        template_folder: nilearn's folder `datasets/data`.
+
+    Returns:
+        Modality to (240, 240, 155) int16, and (240, 240, 155) uint8 in BraTS 2021 numbers.
+    """
+    anatomy, tumor = _grow(template_folder)
+    scene = compose_scene(anatomy, tumor, _generator(2))
+    images = {}
+    for number, (modality, contrast) in enumerate(CONTRASTS.items()):
+        rng = _generator(10 + number)
+        clean = render(scene, contrast, rng)
+        images[modality] = _on_grid(scan(clean, scene.brain, contrast, SCALE, rng))
+    return images, _on_grid(tumor.labels)
+
+
+def write_patient(folder: Path, template_folder: Path) -> Iterator[Path]:
+    """Write the five files into `folder`/NAME and name each."""
+    images, labels = make_patient(template_folder)
+    codes = SpatialCodes(sform=1, qform=1)
+    for modality, image in images.items():
+        path = folder / NAME / f"{NAME}_{modality}.nii.gz"
+        write_volume(path, image, GRID, codes)
+        yield path
+    path = folder / NAME / f"{NAME}_seg.nii.gz"
+    write_labels(path, LabelMap(labels, GRID, label_scheme("brats2021")), codes)
+    yield path
+
+
+def _grow(template_folder: Path) -> tuple[Anatomy, Tumor]:
+    place = ras_mm(GRID, BRAIN_BOX)
+    template = read_template(template_folder)
+    anatomy = grow_person(template, PERSON, PUSH, place, _generator(0))
+    return anatomy, grow_tumor(anatomy, PLAN, place, _generator(1))
+
+
+def _generator(part: int) -> np.random.Generator:
+    """Each part draws its own numbers, so that a change to one leaves the others alone."""
+    return np.random.default_rng([SEED, part])
+
+
+def _on_grid(block: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    whole = np.zeros(GRID.shape, dtype=block.dtype)
+    whole[BRAIN_BOX.slices] = block
+    return whole
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the sample beside this script, or into the folder that was named."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    beside = Path(__file__).resolve().parent / "brats-like"
+    parser.add_argument("folder", type=Path, nargs="?", default=beside)
+    options = parser.parse_args(arguments)
+    templates = Path(str(files("nilearn.datasets"))) / "data"
+    for path in write_patient(options.folder, templates):
+        sys.stdout.write(f"{path} {path.stat().st_size / 1e6:.2f} MB\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
