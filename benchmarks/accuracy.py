@@ -43,7 +43,7 @@ class Score:
 
 def labels_of(path: Path) -> LabelMap:
     """A segmentation in the numbers of BraTS 2017 to 2021."""
-    image = nifti.readlabels_of(path)
+    image = nifti.read_labels(path)
     return LabelMap(image.data.astype(np.uint8, copy=False), image.grid, SCHEME)
 
 

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from latup_cli.errors import DeviceNameError
+from latup_cli.errors import DeviceNameError, EngineNameError
 
 DEFAULT_MODEL = "latup-net"
 DEFAULT_LABELS = "brats2021"
+ENGINES = ("auto", "onnxruntime", "openvino")
 
 _PACKAGE = Path(__file__).parent
 _CUDA = re.compile(r"cuda(?::(\d+))?")
@@ -63,6 +64,8 @@ class InferenceSettings:
     threads: int = 0
 
     def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise EngineNameError(self.engine, ENGINES)
         if not 0.0 <= self.overlap < 1.0:
             raise ValueError(f"overlap must be at least 0 and below 1, not {self.overlap}")
 

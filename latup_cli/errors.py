@@ -41,6 +41,29 @@ class DeviceNameError(UsageError):
         return f"There is no device '{self.args[0]}'."
 
 
+class EngineNameError(UsageError):
+    """`--engine` names no engine."""
+
+    def __init__(self, text: str, known: tuple[str, ...]) -> None:
+        super().__init__(text, known)
+        self.hint = f"Choose one of: {', '.join(known)}."
+
+    def __str__(self) -> str:
+        return f"There is no engine '{self.args[0]}'."
+
+
+class StudyNameError(UsageError):
+    """`--name` cannot be part of a file's name."""
+
+    hint = 'Leave out / \\ : * ? " < > | and a dot or space at either end; 120 characters at most.'
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"Results cannot be called {self.args[0]!r}."
+
+
 # --- 3: input -----------------------------------------------------------------------------
 
 

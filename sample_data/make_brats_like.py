@@ -36,7 +36,7 @@ GRID = Grid(
 )
 """The BraTS grid: 1 mm, stored LPS, SRI24 space."""
 
-BRAIN_BOX = Box((36, 24, 0), (204, 228, 155))
+BRAIN_BOX = Box((44, 36, 0), (196, 222, 150))
 """Part of the grid that the brain lies in; the rest is background."""
 
 PERSON = Person(

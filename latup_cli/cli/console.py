@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import typer
@@ -44,6 +46,8 @@ def explained(*, verbose: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("Interrupted; nothing was written.")
         raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # who reads our output has seen enough; Typer ends quietly
+        raise
     except Exception as error:
         if verbose:
             traceback.print_exc()
@@ -75,11 +79,12 @@ def show_segmented(done: Segmented, *, verbose: bool) -> None:
     """Volumes as a table, then where the files are, then what to know about them."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from latup_cli.reporting.summary import SUMMARY_COLUMNS, summary_rows
 
     report = done.report
-    table = Table(title=report.study, title_justify="left")
+    table = Table(title=Text(report.study), title_justify="left")
     for column in SUMMARY_COLUMNS:
         table.add_column(column, justify="left" if column == SUMMARY_COLUMNS[0] else "right")
     for row in summary_rows(report):
@@ -94,6 +99,11 @@ def show_segmented(done: Segmented, *, verbose: bool) -> None:
     for warning in report.warnings:
         note(f"Warning: {warning}", color="yellow")
     note(report.notice)
+
+
+def show_json(report_file: Path) -> None:
+    """The report for programs: one document, in ASCII, which every encoding of a pipe carries."""
+    typer.echo(json.dumps(json.loads(report_file.read_text(encoding="utf-8")), indent=2))
 
 
 def note(text: str, *, color: str | None = None) -> None:

@@ -31,7 +31,7 @@ from latup_cli.config import (
 def segment(
     study: Annotated[
         Path | None,
-        typer.Argument(help="Folder with T1, T1ce, T2 and FLAIR.", metavar="[PATIENT_DIR]"),
+        typer.Argument(help="Folder with T1, T1ce, T2 and FLAIR.", metavar="PATIENT_DIR"),
     ] = None,
     output: Output = None,
     t1: Annotated[
@@ -75,7 +75,7 @@ def segment(
     named = {modality: path for modality, path in files.items() if path is not None}
     if study is None and not named:
         raise typer.BadParameter("Give a folder, or the four files.", param_hint="PATIENT_DIR")
-    with console.explained(verbose=verbose), console.stages(show=not (quiet or json)) as announce:
+    with console.explained(verbose=verbose):
         settings = SegmentSettings(
             model=model,
             weights=weights,
@@ -87,8 +87,9 @@ def segment(
         )
         from latup_cli.workflows.segment import segment_study
 
-        done = segment_study(study, output, settings, named=named, name=name, announce=announce)
-    if json:
-        typer.echo(done.report_file.read_text(encoding="utf-8"), nl=False)
-    elif not quiet:
-        console.show_segmented(done, verbose=verbose)
+        with console.stages(show=not (quiet or json)) as announce:
+            done = segment_study(study, output, settings, named=named, name=name, announce=announce)
+        if json:
+            console.show_json(done.report_file)
+        elif not quiet:
+            console.show_segmented(done, verbose=verbose)

@@ -19,7 +19,7 @@ Affine: TypeAlias = npt.NDArray[np.float64]
 
 _SMALLEST_MM3 = 1e-9
 _RIGHT_ANGLE = 0.01  # cosine
-_WHOLE = 1e-6  # a voxel count may miss a whole number by rounding only
+_WHOLE = 1e-3  # of a voxel: single precision, in which files keep affines, spoils less
 
 
 @dataclass(frozen=True, slots=True)

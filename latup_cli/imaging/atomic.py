@@ -37,11 +37,13 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with Unix line ends.
 
+    Bytes of file names that are no UTF-8 become escapes such as `\\udcff`, as JSON has them.
+
     Raises:
         OutputError: If the folder cannot be written to or the disk is full.
     """
     with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8", newline="\n")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def _sync(path: Path) -> None:
@@ -57,27 +59,24 @@ def _sync(path: Path) -> None:
 def staging(folder: Path) -> Iterator[Path]:
     """Give a hidden folder to write several files to; on success all of them move to `folder`.
 
-    After a failure nothing of it is left, not even `folder` if it did not exist before.
+    After a failure nothing of it is left, not even folders that did not exist before; nor are
+    those kept if nothing was written.
 
     Raises:
         OutputError: If the folder cannot be written to or the disk is full.
     """
-    existed = folder.is_dir()
+    made: list[Path] = []
     stage = folder / f".{uuid.uuid4().hex[:12]}"
     try:
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
         stage.mkdir(parents=True)
         yield stage
         for path in sorted(stage.iterdir()):
             path.replace(folder / path.name)
-        existed = True
     except OSError as error:
         raise OutputError(folder, error.strerror or str(error)) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-        if not existed:
-            _remove_empty(folder)
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
+        with suppress(OSError):  # from the innermost outwards; the first that is in use stays
+            for place in made:
+                place.rmdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +19,7 @@ from latup_cli.labels import MODALITIES
 SPEC_FILE = "model.json"
 
 _AXES = 3
+_AXIS_OF = {"L": 0, "R": 0, "P": 1, "A": 1, "I": 2, "S": 2}
 _KNOWN = {
     "normalization": ("zscore-brain",),
     "activation": ("softmax",),
@@ -112,8 +114,10 @@ def _checked(path: Path, spec: ModelSpec) -> ModelSpec:
         raise ModelSpecError(path, f"'channels' are {list(spec.channels)}")
     if any(size <= 0 or size % spec.stride for size in spec.window):
         raise ModelSpecError(path, f"'window' is no multiple of the stride {spec.stride}")
-    if min(spec.spacing_mm) <= 0:
+    if not all(0 < size < math.inf for size in spec.spacing_mm):
         raise ModelSpecError(path, "'spacing_mm' is not positive")
+    if sorted(map(_AXIS_OF.get, spec.axis_order), key=str) != [0, 1, 2]:
+        raise ModelSpecError(path, f"'axis_order' is {spec.axis_order!r}")
     for name, known in _KNOWN.items():
         if getattr(spec, name) not in known:
             raise ModelSpecError(path, f"'{name}' is {getattr(spec, name)!r}")

@@ -92,6 +92,7 @@ def blend(
     """
     if len(windows) == 1:
         only: Array = predict(image[(None, slice(None), *windows[0].slices)])[0]
+        on_share(1.0)
         return only
     weight = bell(windows[0].shape)
     total = np.zeros((classes, *image.shape[1:]), dtype=np.float32)

@@ -6,8 +6,11 @@ import hashlib
 import re
 from pathlib import Path
 
+from latup_cli.errors import StudyNameError
+
 _TELLING = re.compile(r"\^|(?<!\d)\d{8}(?!\d)")
 _HASH_LENGTH = 8
+_USABLE = re.compile(r'(?![. ])[^<>:"/\\|?*\x00-\x1f]{1,120}(?<![. ])')  # on Windows too
 _BIDS_FOLDER = re.compile(r"(sub|ses)-[A-Za-z0-9]+")
 
 
@@ -24,6 +27,17 @@ def study_name(folder: Path) -> str:
     if name.startswith("ses-") and len(parts) > 1 and _BIDS_FOLDER.fullmatch(parts[-2]):
         name = f"{parts[-2]}_{name}"
     return anonymous(name)
+
+
+def checked_name(name: str) -> str:
+    """A name that the person chose, if files on every system can be called by it.
+
+    Raises:
+        StudyNameError: If it is empty, too long, or would lead to another folder.
+    """
+    if _USABLE.fullmatch(name) is None:
+        raise StudyNameError(name)
+    return name
 
 
 def anonymous(name: str) -> str:

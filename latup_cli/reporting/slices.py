@@ -15,7 +15,6 @@ from latup_cli.errors import GeometryError
 from latup_cli.labels import Tissue
 
 _ORDER = "LPS"  # an axial slice then runs as on a light box, without a flip
-_RAS_LETTERS = ("LR", "PA", "IS")
 _MARGIN_MM = 3.0
 _WINDOW_PERCENTILES = (1.0, 99.5)
 

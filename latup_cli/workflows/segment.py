@@ -26,6 +26,7 @@ from latup_cli.inference.models import Model, load_model, shipped_model
 from latup_cli.inference.windows import predict_image
 from latup_cli.intake.find import find_study, study_from_files
 from latup_cli.intake.load import load_study
+from latup_cli.intake.naming import checked_name
 from latup_cli.labels import REGIONS, SCHEMES, label_scheme
 from latup_cli.preprocess.prepare import prepare
 from latup_cli.preprocess.restore import to_native, to_native_block
@@ -37,7 +38,7 @@ from latup_cli.workflows.engines import Opened, open_engine
 Announce: TypeAlias = Callable[[str, float], None]
 """Name of the stage that goes on, and the share of it that is done, in [0, 1]."""
 
-_ENDINGS = ("seg.nii.gz", "report.json", "report.csv", "preview.png", "probabilities.nii.gz")
+_OPTIONAL_ENDINGS = ("preview.png", "probabilities.nii.gz")
 _TISSUE_NUMBERS = SCHEMES["brats2023"]  # those of `Tissue`, in which the network is decoded
 
 
@@ -98,7 +99,8 @@ def segment_study(
         The report, and the files that were written. The mask has been read back.
 
     Raises:
-        InputError: If the study cannot be used (exit code 3).
+        UsageError: If `name` cannot be part of a file's name (exit code 2).
+        InputError: If the study cannot be used (3).
         QualityError: If a quality check refuses it (4).
         ModelError: If the model cannot be used (5).
         DeviceError: If the device that was asked for cannot be used (6).
@@ -184,6 +186,7 @@ class _Outcome:
 
 
 def _find(folder: Path | None, named: Mapping[str, Path], name: str | None) -> StudyFiles:
+    name = None if name is None else checked_name(name)
     if folder is None:
         return study_from_files(named, name)
     return find_study(folder, named=named, name=name)
@@ -192,12 +195,10 @@ def _find(folder: Path | None, named: Mapping[str, Path], name: str | None) -> S
 def _check_output(output: Path, study: str, *, overwrite: bool) -> None:
     """Refuse before any work is done."""
     mask = output / f"{study}_seg.nii.gz"
-    if mask.exists() and not overwrite:
-        raise OutputExistsError(mask)
-    if output.exists() and not output.is_dir():
-        raise OutputError(output, "it is a file")
     with staging(output):
-        pass
+        taken = mask.exists()
+    if taken and not overwrite:
+        raise OutputExistsError(mask)
 
 
 def _write(
@@ -226,15 +227,18 @@ def _write(
         report_file = write_json_report(stage, report)
         write_csv_report(stage, report)
         written = tuple(output / path.name for path in sorted(stage.iterdir()))
+    _remove_earlier(output, name, keep=written)
     return Segmented(report, output / mask.name, output / report_file.name, written, study.files)
 
 
 def _remove_earlier(output: Path, study: str, *, keep: Collection[Path]) -> None:
     """Leave no preview or probabilities of an earlier run beside a newer mask."""
-    for ending in _ENDINGS:
-        path = output / f"{study}_{ending}"
-        if path not in keep:
-            path.unlink(missing_ok=True)
+    for path in (output / f"{study}_{ending}" for ending in _OPTIONAL_ENDINGS):
+        try:
+            if path not in keep:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(path, error.strerror or str(error)) from error
 
 
 def _read_back(path: Path, labels: LabelMap) -> None:

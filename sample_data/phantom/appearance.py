@@ -16,7 +16,6 @@ from phantom.tumor import ED, ET, NCR, Tumor
 CLASSES = ("CSF", "GM", "WM", "NCR", "ED", "ET")
 
 _BORDER_MM = 0.7  # how sharply tumor parts end before the scanner blurs them
-_FITTED_ABOVE = 0.5  # a voxel shows a class if it is made of that class by more than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Scene:
 
     Attributes:
         weights: (6, i, j, k) float64, share of each class; they add up to 1.
+        mixing: (6, 6) float64, mean shares (columns) in the voxels that show a class (rows).
         detail: (i, j, k) float64, T1 detail of the template.
         depth: (i, j, k) float64, 1 at the tumor core, 0 at the end of the edema.
         vessels: (i, j, k) float64 in [0, 1].
@@ -60,6 +60,7 @@ class Scene:
     """
 
     weights: Array
+    mixing: Array
     detail: Array
     depth: Array
     vessels: Array
@@ -74,9 +75,10 @@ def compose_scene(anatomy: Anatomy, tumor: Tumor, rng: np.random.Generator) -> S
     rest = 1.0 - ncr - et
     healthy = anatomy.fractions * (rest * (1.0 - edema))
     weights = np.concatenate([healthy, np.stack([ncr, rest * edema, et])])
+    mixing = _mixing(weights, anatomy.brain)
     texture = np.stack([_texture(rng, anatomy.brain) for _ in CLASSES])
     vessels = _vessels(anatomy, rng) * rest
-    return Scene(weights, anatomy.detail, tumor.depth, vessels, texture, anatomy.brain)
+    return Scene(weights, mixing, anatomy.detail, tumor.depth, vessels, texture, anatomy.brain)
 
 
 def render(scene: Scene, contrast: Contrast, rng: np.random.Generator) -> Array:
@@ -86,11 +88,9 @@ def render(scene: Scene, contrast: Contrast, rng: np.random.Generator) -> Array:
         (i, j, k) float64, in units in which the brain's mean is about 0 and its deviation about
         1; 0 outside the brain.
     """
-    blurred = np.stack([_blurred(part, scene.brain, contrast) for part in scene.weights])
-    pure = _unmixed_levels(blurred, scene.brain, contrast)
-    image = np.einsum("c,cijk->ijk", pure, blurred)
-    image += _blurred(_variation(scene, contrast, rng), scene.brain, contrast)
-    return np.where(scene.brain, image, 0.0)
+    pure = _unmixed_levels(scene, contrast)
+    image = np.einsum("c,cijk->ijk", pure, scene.weights) + _variation(scene, contrast, rng)
+    return _blurred(image, scene.brain, contrast.blur_mm)
 
 
 def scan(
@@ -142,13 +142,17 @@ def brain_shape(brain: Bools) -> tuple[int, int, int]:
     return i, j, k
 
 
-def _unmixed_levels(blurred: Array, brain: Bools, contrast: Contrast) -> Array:
-    """Pure levels whose mixtures show the wanted ones: the least-squares inverse of blurring."""
+def _unmixed_levels(scene: Scene, contrast: Contrast) -> Array:
+    """Pure levels whose mixtures show the wanted ones, since few voxels are of one class only."""
     wanted = np.array([contrast.levels[name] for name in CLASSES])
-    shown = [brain & (part > _FITTED_ABOVE) for part in blurred]
-    mixing = np.stack([np.median(blurred[:, where], axis=1) for where in shown])
-    mixing /= mixing.sum(axis=1, keepdims=True)
-    return np.asarray(np.linalg.solve(mixing, wanted))
+    return np.asarray(np.linalg.solve(scene.mixing, wanted))
+
+
+def _mixing(weights: Array, brain: Bools) -> Array:
+    """(6, 6): what the voxels that show each class are made of."""
+    inside = weights[:, brain]
+    strongest = inside.argmax(axis=0)
+    return np.stack([inside[:, strongest == n].mean(axis=1) for n in range(len(CLASSES))])
 
 
 def _variation(scene: Scene, contrast: Contrast, rng: np.random.Generator) -> Array:
@@ -180,10 +184,10 @@ def _texture(rng: np.random.Generator, brain: Bools) -> Array:
     return (wide + 0.7 * fine) / np.hypot(1.0, 0.7)
 
 
-def _blurred(part: Array, brain: Bools, contrast: Contrast) -> Array:
+def _blurred(image: Array, brain: Bools, blur_mm: Shape3) -> Array:
     """Blur inside the brain only: skull stripping came after the scanner."""
-    weight = ndimage.gaussian_filter(brain.astype(np.float64), contrast.blur_mm)
-    blurred: Array = ndimage.gaussian_filter(np.where(brain, part, 0.0), contrast.blur_mm)
+    weight = ndimage.gaussian_filter(brain.astype(np.float64), blur_mm)
+    blurred: Array = ndimage.gaussian_filter(np.where(brain, image, 0.0), blur_mm)
     return np.where(brain, blurred / np.maximum(weight, 1e-6), 0.0)
 
 

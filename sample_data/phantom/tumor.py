@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  (its own convention)
-from scipy import ndimage
+from scipy import ndimage, special
 
 from phantom.anatomy import Anatomy
 from phantom.fields import Array, Bools, smooth_field
@@ -85,7 +85,7 @@ def grow_tumor(anatomy: Anatomy, plan: TumorPlan, place: Array, rng: np.random.G
     arrival = _arrival_mm(anatomy, core, rng)
     reach = _reach_for_volume(arrival, plan.edema_ml)
     labels = _labels(core, enhancing, _edema_label(arrival < reach, anatomy, core))
-    fade = 1.0 / (1.0 + np.exp((arrival - reach) / (plan.edema_fade_mm / 4.0)))
+    fade = special.expit((reach - arrival) / (plan.edema_fade_mm / 4.0))
     return Tumor(labels, fade * ~core, np.clip(1.0 - arrival / reach, 0.0, 1.0))
 
 

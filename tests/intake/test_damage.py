@@ -48,12 +48,18 @@ def _overwritten(content: bytes, reach: int, changes: list[tuple[float, int]]) -
 
 @given(raw=st.sampled_from([RAW, NIFTI_2]), changes=changes)
 @settings(max_examples=200, deadline=None)
-def test_damaged_headers(
-    raw: bytes, changes: list[tuple[float, int]], file: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Overwritten header bytes end in an image or our error, and nothing is printed."""
+def test_damaged_headers(raw: bytes, changes: list[tuple[float, int]], file: Path) -> None:
+    """Overwritten header bytes end in an image or our error."""
     _read(file, _overwritten(raw, HEADERS[raw], changes))
-    assert capfd.readouterr() == ("", "")
+
+
+def test_nibabel_keeps_silent(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What nibabel remarks on damaged headers is not logged, so it does not reach the terminal."""
+    for byte in range(40, HEADERS[RAW]):
+        file.write_bytes(RAW[:byte] + b"\xff" + RAW[byte + 1 :])
+        with contextlib.suppress(UnreadableImageError, ImageContentError):
+            read(file)
+    assert caplog.records == []
 
 
 @given(changes=changes)
@@ -66,7 +72,7 @@ def test_damaged_compression(changes: list[tuple[float, int]], file: Path) -> No
 
 @given(share=st.floats(0, 1, exclude_max=True), zipped=st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_cut_files(share: float, zipped: bool, file: Path) -> None:  # noqa: FBT001
+def test_cut_files(share: float, zipped: bool, file: Path) -> None:
     """A file that lacks its end is always refused."""
     content = gzip.compress(RAW, mtime=0) if zipped else RAW
     file.write_bytes(content[: int(share * len(content))])

@@ -54,10 +54,9 @@ def data_of(path: Path) -> Array:
 
 
 def save(path: Path, data: Array, affine: npt.NDArray[np.float64], *, code: int = 1) -> None:
-    """Write a file with both spatial codes set alike."""
-    image = nib.Nifti1Image(data, affine)
+    """Write a file whose sform is the affine; code 0 stands for no place at all."""
+    image = nib.Nifti1Image(data, None)
     image.header.set_sform(affine, code=code)
-    image.header.set_qform(affine if code else None, code=code)
     nib.save(image, path)
 
 
@@ -76,9 +75,7 @@ def moved(move: Move, *names: str) -> Callable[[Path], None]:
 
     def spoil(folder: Path) -> None:
         for path in (folder / name for name in (names or (FLAIR,))):
-            image = nib.Nifti1Image(data_of(path), np.eye(4))
-            image.header.set_sform(move(nib.load(path).affine), code=1)
-            nib.save(image, path)
+            save(path, data_of(path), move(nib.load(path).affine))
 
     return spoil
 

@@ -1,0 +1,107 @@
+"""Decoding: nested regions, one tissue per voxel, nothing outside the brain."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latup_cli.inference.decode import decode, region_probabilities
+from latup_cli.labels import Tissue
+from tests.properties.strategies import LAW, SEEDS
+
+SHAPE = (5, 6, 4)
+
+
+def classes(seed: int, sharpness: float = 3.0) -> npt.NDArray[np.float32]:
+    """Softmax of random scores: (4, i, j, k), summing to 1."""
+    scores = sharpness * np.random.default_rng(seed).normal(size=(4, *SHAPE))
+    exponentials = np.exp(scores - scores.max(axis=0))
+    return (exponentials / exponentials.sum(axis=0)).astype(np.float32)
+
+
+def anything(seed: int) -> npt.NDArray[np.float32]:
+    """Region probabilities that interpolation, or another model, left in no order."""
+    return np.random.default_rng(seed).random((3, *SHAPE)).astype(np.float32)
+
+
+def brain(seed: int) -> npt.NDArray[np.bool_]:
+    """A random set of voxels."""
+    return np.random.default_rng(seed + 1).random(SHAPE) < 0.7
+
+
+@given(SEEDS, st.floats(0.1, 40.0))
+@LAW
+def test_region_probabilities_are_nested(seed: int, sharpness: float) -> None:
+    """ET is never more probable than TC, nor TC than WT, nor WT than certain."""
+    whole, core, enhancing = region_probabilities(classes(seed, sharpness))
+    assert (enhancing <= core).all()
+    assert (core <= whole).all()
+    assert whole.max() <= 1.0 + 1e-6
+    assert enhancing.min() >= 0.0
+
+
+@given(SEEDS)
+@LAW
+def test_region_probabilities_are_sums_of_classes(seed: int) -> None:
+    """WT is everything but background, TC is NCR and ET, ET is the last class."""
+    share = classes(seed)
+    whole, core, enhancing = region_probabilities(share)
+    np.testing.assert_allclose(whole, 1.0 - share[0], atol=1e-6)
+    np.testing.assert_allclose(core, share[Tissue.NCR] + share[Tissue.ET], atol=1e-6)
+    np.testing.assert_array_equal(enhancing, share[Tissue.ET])
+
+
+@given(SEEDS)
+@LAW
+def test_labels_are_nested_whatever_the_probabilities(seed: int) -> None:
+    """ET lies in TC, TC in WT, WT in the brain, even if the probabilities contradict it."""
+    regions, inside = anything(seed), brain(seed)
+    labels = decode(regions, inside)
+    whole = labels > 0
+    core = (labels == Tissue.NCR) | (labels == Tissue.ET)
+    enhancing = labels == Tissue.ET
+    likely = regions > 0.5
+    np.testing.assert_array_equal(whole, inside & likely[0])
+    np.testing.assert_array_equal(core, whole & likely[1])
+    np.testing.assert_array_equal(enhancing, core & likely[2])
+    assert labels.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("regions", "expected"),
+    [
+        ((0.0, 0.0, 0.0), 0),
+        ((0.9, 0.1, 0.0), Tissue.ED),
+        ((0.9, 0.8, 0.1), Tissue.NCR),
+        ((0.9, 0.8, 0.7), Tissue.ET),
+        ((0.5, 0.5, 0.5), 0),
+        ((0.4, 0.9, 0.9), 0),
+        ((0.9, 0.4, 0.9), Tissue.ED),
+    ],
+)
+def test_a_voxel_gets_the_tissue_of_its_innermost_region(
+    regions: tuple[float, float, float], expected: int
+) -> None:
+    """More than half is in; a region counts only inside the one around it."""
+    probabilities = np.array(regions, dtype=np.float32).reshape(3, 1, 1, 1)
+    assert decode(probabilities, np.ones((1, 1, 1), dtype=np.bool_)).item() == expected
+
+
+def test_nothing_is_labeled_outside_the_brain() -> None:
+    """However sure the network is, a voxel outside the brain is background."""
+    certain = np.ones((3, *SHAPE), dtype=np.float32)
+    inside = brain(0)
+    labels = decode(certain, inside)
+    assert not labels[~inside].any()
+    assert (labels[inside] == Tissue.ET).all()
+
+
+def test_decoding_leaves_the_brain_mask_alone() -> None:
+    """The mask that is handed in is not written to."""
+    inside = brain(2)
+    before = inside.copy()
+    decode(anything(2), inside)
+    np.testing.assert_array_equal(inside, before)

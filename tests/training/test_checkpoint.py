@@ -1,0 +1,244 @@
+"""A run that is killed loses minutes and no exactness."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from latup_cli.errors import (
+    CheckpointError,
+    DivergedError,
+    NothingToTrainOnError,
+    OutputError,
+)
+from latup_cli.training import checkpoint
+from latup_cli.training.cases import TrainingCase
+from latup_cli.training.checkpoint import RunState
+from latup_cli.training.loop import new_run, train
+from latup_cli.training.network import LatupNet
+from latup_cli.training.settings import TrainSettings
+
+SETTINGS = TrainSettings(
+    name="tiny",
+    filters=4,
+    window=(16, 16, 16),
+    validation_window=(16, 16, 16),
+    steps=6,
+    warmup_steps=2,
+    validate_every=1000,
+    intensity_probability=0.6,
+    seed=4,
+)
+
+
+def case(seed: int) -> TrainingCase:
+    """Random intensities around a random tumor, larger than a crop and not cubic."""
+    rng = np.random.default_rng(seed)
+    target = np.zeros((3, 18, 20, 17), dtype=np.uint8)
+    i, j, k = rng.integers(2, 8, size=3)
+    for n, size in enumerate((9, 6, 3)):
+        target[n, i : i + size, j : j + size, k : k + size] = 255
+    image = rng.normal(size=(4, 18, 20, 17)) + target[:1] / 255.0
+    return TrainingCase(f"case{seed}", image.astype(np.float16), target)
+
+
+CASES = [case(seed) for seed in range(4)]
+
+
+def unmeasured(_: LatupNet) -> Mapping[str, float]:
+    """A validation that finds every network equally good."""
+    return {"WT": 0.5}
+
+
+def run_to_the_end(
+    state: RunState, folder: Path, settings: TrainSettings = SETTINGS
+) -> list[float]:
+    """Train and give the losses."""
+    folder.mkdir(exist_ok=True)
+    return [step.loss for step in train(state, settings, CASES, unmeasured, folder)]
+
+
+def run_for(state: RunState, folder: Path, steps: int) -> list[float]:
+    """Train some steps, then stop as a process that is told to."""
+    folder.mkdir(exist_ok=True)
+    training = train(state, SETTINGS, CASES, unmeasured, folder)
+    losses = [step.loss for step in itertools.islice(training, steps)]
+    training.close()  # type: ignore[attr-defined]
+    return losses
+
+
+def assert_equal(one: RunState, other: RunState) -> None:
+    """Bit for bit the same weights, averages and moments."""
+    for a, b in ((one.network, other.network), (one.average, other.average)):
+        for name, value in a.state_dict().items():
+            assert torch.equal(value, b.state_dict()[name]), name
+    ours, theirs = one.optimizer.state_dict(), other.optimizer.state_dict()
+    assert ours["param_groups"] == theirs["param_groups"]
+    assert ours["state"].keys() == theirs["state"].keys()
+    for key, moments in ours["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, theirs["state"][key][name]), name
+    assert (one.step, one.best_score) == (other.step, other.best_score)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunState, list[float], Path]:
+    """Six steps in one go: the state, the losses and the run's folder."""
+    folder = tmp_path_factory.mktemp("run")
+    state = new_run(SETTINGS)
+    return state, run_to_the_end(state, folder), folder
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(
+    finished: tuple[RunState, list[float], Path], tmp_path: Path
+) -> None:
+    """Three steps, a kill, and three more are six steps, bit for bit, losses included."""
+    unbroken, losses, _ = finished
+    before = run_for(new_run(SETTINGS), tmp_path, 3)
+    torch.manual_seed(999)  # a new process starts from another random state
+    resumed = new_run(SETTINGS)
+    checkpoint.restore(tmp_path / "last.pt", resumed)
+    assert resumed.step == 3
+    after = run_to_the_end(resumed, tmp_path)
+    assert before + after == losses
+    assert_equal(resumed, unbroken)
+
+
+def test_a_finished_run_has_nothing_left_to_do(
+    finished: tuple[RunState, list[float], Path], tmp_path: Path
+) -> None:
+    """The checkpoint of the last step resumes to no further step."""
+    resumed = new_run(SETTINGS)
+    checkpoint.restore(finished[2] / "last.pt", resumed)
+    assert_equal(resumed, finished[0])
+    assert run_to_the_end(resumed, tmp_path) == []
+
+
+def test_training_learns(finished: tuple[RunState, list[float], Path]) -> None:
+    """The weights moved, the average followed them, and the loss fell."""
+    state, losses, _ = finished
+    start = new_run(SETTINGS).network.state_dict()
+    moved = [
+        not torch.equal(value, start[name]) for name, value in state.network.state_dict().items()
+    ]
+    assert all(moved)
+    assert min(losses[3:]) < losses[0]
+    average, weights = (dict(n.named_parameters()) for n in (state.average, state.network))
+    assert any(not torch.equal(average[name], weights[name]) for name in weights)
+
+
+def test_every_step_is_logged(finished: tuple[RunState, list[float], Path]) -> None:
+    """The log has a line for each step, and the validation at the end."""
+    _, losses, folder = finished
+    with (folder / "log.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [float(row["loss"]) for row in rows] == pytest.approx(losses, abs=1e-5)
+    assert [row["validation"] for row in rows] == [""] * 5 + ["WT=0.5000"]
+
+
+def test_the_seed_decides(finished: tuple[RunState, list[float], Path], tmp_path: Path) -> None:
+    """Another seed gives other losses; the same one gives the same."""
+    again = run_for(new_run(SETTINGS), tmp_path / "same", 2)
+    other = replace(SETTINGS, seed=5, steps=2)
+    assert again == finished[1][:2]
+    assert run_to_the_end(new_run(other), tmp_path / "other", other) != again
+
+
+def test_a_run_can_start_from_given_weights(finished: tuple[RunState, list[float], Path]) -> None:
+    """Weights of an earlier model take the place of random ones, in the average too."""
+    given = finished[0].average
+    state = new_run(SETTINGS, given)
+    for name, value in given.state_dict().items():
+        assert torch.equal(state.network.state_dict()[name], value)
+        assert torch.equal(state.average.state_dict()[name], value)
+
+
+def test_the_best_weights_are_the_averaged_ones(
+    finished: tuple[RunState, list[float], Path],
+) -> None:
+    """`best.pt`, and `last.pt` read as a model, both hold the moving average."""
+    state, _, folder = finished
+    for name in ("best.pt", "last.pt"):
+        network = checkpoint.load_weights(folder / name)
+        assert network.config == state.network.config
+        for key, value in state.average.state_dict().items():
+            assert torch.equal(network.state_dict()[key], value)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 5000])
+def test_a_cut_checkpoint_is_refused(
+    finished: tuple[RunState, list[float], Path], tmp_path: Path, keep: int
+) -> None:
+    """Whether a run resumes or a model is loaded, a file that was cut short is named."""
+    damaged = tmp_path / "last.pt"
+    damaged.write_bytes((finished[2] / "last.pt").read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match=r"last\.pt cannot be used") as caught:
+        checkpoint.restore(damaged, new_run(SETTINGS))
+    assert caught.value.exit_code == 12
+    with pytest.raises(CheckpointError):
+        checkpoint.load_weights(damaged)
+
+
+@pytest.mark.parametrize("content", [{"weights": {}}, {"average": {}}, [1, 2], {"filters": 4}])
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: object) -> None:
+    """A torch file of something else is an error that says so."""
+    torch.save(content, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError):
+        checkpoint.load_weights(tmp_path / "x.pt")
+    with pytest.raises(CheckpointError):
+        checkpoint.restore(tmp_path / "x.pt", new_run(SETTINGS))
+
+
+def test_a_checkpoint_of_another_network_is_refused(
+    finished: tuple[RunState, list[float], Path],
+) -> None:
+    """Eight filters do not go on from four."""
+    wider = new_run(replace(SETTINGS, filters=8))
+    with pytest.raises(CheckpointError):
+        checkpoint.restore(finished[2] / "last.pt", wider)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    """A path that leads nowhere is an error about that path."""
+    with pytest.raises(CheckpointError, match=r"none\.pt"):
+        checkpoint.load_weights(tmp_path / "none.pt")
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    """Loading takes numbers and refuses objects, which could bring their own code."""
+    torch.save({"weights": Path("harmless")}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError):
+        checkpoint.load_weights(tmp_path / "x.pt")
+
+
+def test_a_failed_save_keeps_the_earlier_checkpoint(tmp_path: Path) -> None:
+    """Where no checkpoint can be written it is an output error, and no file is touched."""
+    (tmp_path / "occupied").write_text("mine")
+    with pytest.raises(OutputError):
+        checkpoint.save(tmp_path / "occupied" / "last.pt", new_run(SETTINGS), SETTINGS)
+    assert (tmp_path / "occupied").read_text() == "mine"
+
+
+def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
+    """Without a case there is no run."""
+    with pytest.raises(NothingToTrainOnError):
+        next(iter(train(new_run(SETTINGS), SETTINGS, [], unmeasured, tmp_path)))
+
+
+def test_not_a_number_stops_the_run(tmp_path: Path) -> None:
+    """A loss that is no number ends training before it reaches the weights."""
+    broken = replace(CASES[0], image=np.full_like(CASES[0].image, np.nan))
+    state = new_run(SETTINGS)
+    before = {name: value.clone() for name, value in state.network.state_dict().items()}
+    with pytest.raises(DivergedError) as caught:
+        next(iter(train(state, SETTINGS, [broken], unmeasured, tmp_path)))
+    assert caught.value.exit_code == 12
+    assert all(torch.equal(value, before[n]) for n, value in state.network.state_dict().items())
