@@ -15,7 +15,7 @@ import numpy as np
 
 from latup_cli.domain.volume import Volume
 from latup_cli.imaging.nifti import read
-from latup_cli.intake.find import image_stem
+from latup_cli.intake.folder import image_stem
 from latup_cli.intake.rules import recognize
 from latup_cli.intake.skull import LEAST_EMPTY_SHARE, MOST_BRAIN_ML, Emptiness, measure
 from latup_cli.labels import MODALITIES

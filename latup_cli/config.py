@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from latup_cli.errors import DeviceNameError, EngineNameError
 
 DEFAULT_MODEL = "latup-net"
 DEFAULT_LABELS = "brats2021"
+AUTO = "auto"
 ENGINES = ("auto", "onnxruntime", "openvino")
 
 _PACKAGE = Path(__file__).parent
@@ -90,6 +92,34 @@ class SegmentSettings:
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     preview: bool = False
     save_probabilities: bool = False
+    overwrite: bool = False
+
+
+class LesionChallenge(StrEnum):
+    """Whose lesion-wise rule counts; each challenge has its own."""
+
+    GLI = "gli"
+    """Glioma."""
+    MET = "met"
+    """Metastases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateSettings:
+    """Everything `latup evaluate` can be told, beyond what to compare and where to write.
+
+    Attributes:
+        rule: Whose lesion-wise rule counts.
+        labels_predictions: Label scheme of the predictions, or "auto".
+        labels_references: Label scheme of the references, or "auto".
+        skip_missing: Whether references without a prediction are left out.
+        overwrite: Whether earlier results may be replaced.
+    """
+
+    rule: LesionChallenge = LesionChallenge.GLI
+    labels_predictions: str = AUTO
+    labels_references: str = AUTO
+    skip_missing: bool = False
     overwrite: bool = False
 
 

@@ -6,6 +6,7 @@ A class takes facts, not sentences, and owns its message. Constructors keep thei
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -18,6 +19,18 @@ class LatupError(Exception):
 
     exit_code: ClassVar[int] = 1
     hint: str = ""
+
+
+class SampleMissingError(LatupError, FileNotFoundError):
+    """The sample study did not come with this installation."""
+
+    hint = "Reinstall the package; the sample is part of it."
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"There is no sample study at {self.args[0]}."
 
 
 # --- 2: usage -----------------------------------------------------------------------------
@@ -64,6 +77,30 @@ class StudyNameError(UsageError):
         return f"Results cannot be called {self.args[0]!r}."
 
 
+class ChannelOrderError(UsageError):
+    """`--channels` does not name each of the four modalities once."""
+
+    hint = "Name all four in the file's order, such as --channels flair,t1,t1ce,t2."
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]!r} is no order of T1, T1ce, T2 and FLAIR."
+
+
+class FileAgainstFolderError(UsageError):
+    """A file was given where its counterpart is a folder."""
+
+    hint = "Give two files or two folders."
+
+    def __init__(self, predictions: Path, references: Path) -> None:
+        super().__init__(predictions, references)
+
+    def __str__(self) -> str:
+        return "Of {} and {}, one is a file and the other is a folder.".format(*self.args)
+
+
 # --- 3: input -----------------------------------------------------------------------------
 
 
@@ -107,7 +144,10 @@ class UnknownLabelSchemeError(InputError, KeyError):
 class LabelValuesError(InputError):
     """A segmentation holds values that its label scheme does not know."""
 
-    hint = "Name the scheme of the file with --labels-in."
+    hint = (
+        "Name the file's scheme: --labels-predictions or --labels-references (latup evaluate), "
+        "--labels-in (latup train)."
+    )
 
     def __init__(self, path: Path | str, values: tuple[int, ...], scheme: str) -> None:
         super().__init__(path, values, scheme)
@@ -115,6 +155,87 @@ class LabelValuesError(InputError):
     def __str__(self) -> str:
         path, values, scheme = self.args
         return f"{path} holds the labels {list(values)}, which {scheme} does not have."
+
+
+class AmbiguousLabelsError(InputError):
+    """The voxel values of segmentations do not say which label scheme they are in."""
+
+    hint = (
+        "Name the scheme: --labels-predictions or --labels-references (latup evaluate), "
+        "--labels-in (latup train)."
+    )
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(file, reason)
+
+    def __str__(self) -> str:
+        file, reason = self.args
+        return f"The labels of {file} are ambiguous: {reason}."
+
+
+class SegmentationsNotFoundError(InputError, FileNotFoundError):
+    """A file or folder of segmentations does not exist or holds none."""
+
+    hint = "Give a NIfTI file, or a folder of them, or a folder of patient folders."
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} {problem}."
+
+
+class NoPairsError(InputError):
+    """No prediction has a reference."""
+
+    hint = "Name folders or files after the patient: ID/ID_seg.nii.gz, ID_seg.nii.gz, ID.nii.gz."
+
+    def __init__(self, predictions: Path, references: Path) -> None:
+        super().__init__(predictions, references)
+
+    def __str__(self) -> str:
+        predictions, references = self.args
+        return f"No segmentation in {predictions} has a reference in {references}."
+
+
+class MissingPredictionsError(InputError):
+    """References were found that have no prediction."""
+
+    hint = "Use --skip-missing to leave these cases out of every figure."
+
+    def __init__(self, cases: tuple[str, ...]) -> None:
+        super().__init__(cases)
+
+    def __str__(self) -> str:
+        (cases,) = self.args
+        return f"{len(cases)} of the references have no prediction: {', '.join(cases)}."
+
+
+class AmbiguousCaseError(InputError):
+    """Several files could be the segmentation of one case."""
+
+    hint = "Leave one of them there, or compare file with file."
+
+    def __init__(self, case: str, files: tuple[str, ...]) -> None:
+        super().__init__(case, files)
+
+    def __str__(self) -> str:
+        case, files = self.args
+        return f"{len(files)} files could be the segmentation of {case}: {', '.join(files)}."
+
+
+class CaseGridError(GeometryError):
+    """A prediction does not lie on the grid of its reference."""
+
+    hint = "Resample the prediction to the reference's grid, by nearest neighbor."
+
+    def __init__(self, case: str, difference: str) -> None:
+        super().__init__(case, difference)
+
+    def __str__(self) -> str:
+        case, difference = self.args
+        return f"{case}: prediction and reference are not on one grid: {difference}."
 
 
 class ImageNotFoundError(InputError, FileNotFoundError):
@@ -128,6 +249,61 @@ class ImageNotFoundError(InputError, FileNotFoundError):
     def __str__(self) -> str:
         path, modality = self.args
         return f"{path}, given as {modality}, does not exist or is not a file."
+
+
+class UnreachableError(InputError, OSError):
+    """A folder or file is there, perhaps, and the system does not let us look."""
+
+    hint = "Ask for the right to read it, or copy the study to a folder of your own."
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        path, reason = self.args
+        return f"{path} cannot be opened: {reason}."
+
+
+class OneImageError(InputError):
+    """One file was given that does not hold the four modalities."""
+
+    hint = (
+        "Give the folder of all four images, or name them: "
+        "--t1 FILE --t1ce FILE --t2 FILE --flair FILE."
+    )
+
+    def __init__(self, path: Path, volumes: int) -> None:
+        super().__init__(path, volumes)
+
+    def __str__(self) -> str:
+        path, volumes = self.args
+        held = "one image" if volumes == 1 else f"{volumes} volumes"
+        return f"{path} holds {held} where a study has four."
+
+
+class NotOneFileError(InputError):
+    """`--channels` was given for a study that is not one 4-D file."""
+
+    hint = "Leave --channels out, or give the 4-D file itself instead of its folder."
+
+    def __init__(self, study: str) -> None:
+        super().__init__(study)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is not one file of four volumes, which --channels is for."
+
+
+class SeveralFilesError(InputError):
+    """A folder holds several 4-D files where one patient's is expected."""
+
+    hint = "Give one patient's file instead of the folder."
+
+    def __init__(self, folder: Path, count: int) -> None:
+        super().__init__(folder, count)
+
+    def __str__(self) -> str:
+        folder, count = self.args
+        return f"{folder} holds {count} files of four volumes each."
 
 
 class SeveralPatientsError(InputError):
@@ -219,6 +395,44 @@ class UnreadableImageError(ImageError):
         return f"{path} cannot be read: {reason}."
 
 
+class OtherFormatError(ImageError):
+    """A file is an image in a format that has to be converted first."""
+
+    def __init__(self, path: Path, form: str) -> None:
+        super().__init__(path, form)
+        self.hint = _CONVERSIONS[form]
+
+    def __str__(self) -> str:
+        path, form = self.args
+        return f"{path} is {form}, not NIfTI."
+
+
+_ITK_LINE = (
+    'python -c "import sys, SimpleITK as s; s.WriteImage(s.ReadImage(sys.argv[1]), sys.argv[2])"'
+)
+_CONVERSIONS = {
+    "NRRD": f"Convert it: {_ITK_LINE} IN.nrrd OUT.nii.gz",
+    "MetaImage": f"Convert it: {_ITK_LINE} IN.mha OUT.nii.gz",
+    "DICOM": "Convert the whole series: dcm2niix -z y -o OUT_FOLDER DICOM_FOLDER",
+}
+"""The line that converts to NIfTI; SimpleITK came with this package."""
+
+
+class ChannelsUnknownError(ImageError):
+    """One file holds four volumes, and nothing says which is which."""
+
+    hint = (
+        "State their order: --channels flair,t1,t1ce,t2 is that of the Medical Segmentation "
+        "Decathlon; a dataset.json above the file that names the modalities does too."
+    )
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} holds four volumes and does not say which modality each is."
+
+
 class ImageContentError(ImageError):
     """A file was read, and what is in it is not a usable MR image."""
 
@@ -302,6 +516,44 @@ class LabelMapGivenError(ImageContentError):
         problem = f"was taken for {modality} but is a segmentation (values {list(values)})"
         super().__init__(path, problem, f"Choose the image with --{modality} FILE.")
         self.args = (path, modality, values)
+
+
+class MissingSegmentationError(InputError):
+    """A patient has no expert labels to train on or to measure against."""
+
+    hint = "Put the expert's segmentation beside the images, its name ending in _seg."
+
+    def __init__(self, case: str) -> None:
+        super().__init__(case)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} has no segmentation."
+
+
+class SegmentationGridError(InputError):
+    """Expert labels lie on another grid than the images."""
+
+    hint = "Resample the segmentation to the images with nearest-neighbor interpolation."
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} does not lie on the grid of the images."
+
+
+class LabeledDataError(InputError):
+    """Cases of a labeled data set cannot be used; all of them are named at once."""
+
+    hint = "Mend or remove these cases; latup train --check-only checks again."
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(dict(problems))
+
+    def __str__(self) -> str:
+        problems: Mapping[str, str] = self.args[0]
+        lines = "".join(f"\n  {case}: {problem}" for case, problem in problems.items())
+        return f"{len(problems)} cases cannot be used:{lines}"
 
 
 # --- 4: refused by a quality check ----------------------------------------------------------
@@ -395,10 +647,26 @@ class DeviceError(LatupError, RuntimeError):
 
     def __init__(self, asked: str, reason: str) -> None:
         super().__init__(asked, reason)
+        self.reason = reason
+        if not asked.startswith("cuda"):
+            self.hint = "Run latup doctor to see what works on this computer."
 
     def __str__(self) -> str:
         asked, reason = self.args
-        return f"The device {asked} cannot be used: {reason}."
+        return f"{asked} cannot be used: {reason}."
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A device has too little memory left for one window."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(asked, "its memory is full")
+        self.args = (asked,)
+        if not asked.startswith("cuda"):
+            self.hint = "Close other programs, or use a computer with more memory."
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} cannot be used: {self.reason}."
 
 
 # --- 7 and 10: output -----------------------------------------------------------------------
@@ -415,6 +683,12 @@ class OutputExistsError(LatupError, FileExistsError):
 
     def __str__(self) -> str:
         return f"{self.args[0]} exists already."
+
+
+class SampleExistsError(OutputExistsError):
+    """There is something where the sample study would be written."""
+
+    hint = "Nothing was written; give another folder, or move that one away."
 
 
 class OutputError(LatupError):

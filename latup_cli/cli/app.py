@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from latup_cli.cli.doctor import doctor
+from latup_cli.cli.evaluate import evaluate
+from latup_cli.cli.info import info
+from latup_cli.cli.options import Version
+from latup_cli.cli.sample import sample
 from latup_cli.cli.segment import segment
 from latup_cli.cli.train import train
 
@@ -16,9 +21,9 @@ app = typer.Typer(
 
 
 @app.callback()
-def main() -> None:
+def main(version: Version = False) -> None:
     """Segment brain tumors from four-modality MRI."""
 
 
-for command in (segment, train):
+for command in (segment, evaluate, train, sample, info, doctor):
     app.command()(command)

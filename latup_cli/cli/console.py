@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
-from latup_cli.errors import LatupError
+from latup_cli.errors import ExtraMissingError, LatupError
 
 if TYPE_CHECKING:
     from latup_cli.workflows.segment import Segmented
@@ -56,9 +57,24 @@ def explained(*, verbose: bool = False) -> Iterator[None]:
 
 
 @contextmanager
+def needs_extra(command: str, extra: str) -> Iterator[None]:
+    """Say which extra to install where one of its packages is missing.
+
+    Raises:
+        ExtraMissingError: If an import fails in here that is not of our own package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("latup_cli"):
+            raise
+        raise ExtraMissingError(command, extra) from error
+
+
+@contextmanager
 def stages(*, show: bool) -> Iterator[Announce]:
     """A progress line on stderr while it is a terminal; silence otherwise."""
-    if not show:
+    if not (show and sys.stderr.isatty()):
         yield lambda _stage, _share: None
         return
     from rich.console import Console

@@ -7,6 +7,15 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from latup_cli import __version__
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"latup {__version__}")
+        raise typer.Exit
+
+
 Output: TypeAlias = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="Where results go.", show_default="latup/ in the study"),
@@ -27,4 +36,8 @@ ModelName: TypeAlias = Annotated[str, typer.Option("--model", help="A shipped mo
 Weights: TypeAlias = Annotated[
     Path | None,
     typer.Option("--weights", envvar="LATUP_WEIGHTS", help="Folder of a trained model."),
+]
+Version: TypeAlias = Annotated[
+    bool,
+    typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version."),
 ]

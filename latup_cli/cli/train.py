@@ -7,31 +7,104 @@ from typing import Annotated
 
 import typer
 
-from latup_cli.cli.console import explained
-from latup_cli.labels import label_scheme
+from latup_cli.cli import console, progress
+from latup_cli.cli.options import DeviceName, Quiet, Verbose
+from latup_cli.config import AUTO, Device, weights_root
+
+_TRAIN = "train"
 
 
 def train(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of labeled patient folders.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Run directory; resumes there.")],
-    validation: Annotated[
-        list[Path], typer.Option("--val", help="Folder of labeled patients to choose weights by.")
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders of patient folders, each with a segmentation.")
     ],
-    config: Annotated[Path | None, typer.Option(help="Settings as TOML.")] = None,
-    init: Annotated[Path | None, typer.Option(help="Source model to start from.")] = None,
-    labels_in: Annotated[str, typer.Option(help="Label scheme of the seg files.")] = "brats2021",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Run directory; an earlier run there goes on.")
+    ],
+    validation: Annotated[
+        list[Path] | None,
+        typer.Option("--val", help="Folder of patients to choose weights by."),
+    ] = None,
+    held_out: Annotated[
+        float, typer.Option("--val-share", help="Without --val: share of patients to hold out.")
+    ] = 0.2,
+    folds: Annotated[int, typer.Option("--folds", help="Cross-validate with so many folds.")] = 0,
+    fold: Annotated[int, typer.Option("--fold", help="Which fold to hold out, from 0.")] = 0,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings as TOML.")] = None,
+    attention: Annotated[
+        str | None,
+        typer.Option("--attention", help="se, none, eca, se-conv, channel, spatial or cbam."),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option("--init", help="Start from a shipped model, a model.pt or a checkpoint."),
+    ] = None,
+    labels_in: Annotated[
+        str, typer.Option("--labels-in", help="Label scheme of the segmentations.")
+    ] = AUTO,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Where prepared patients are kept.", show_default="in -o"),
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", help="Stop after so many hours; resumable.")
+    ] = None,
+    check_only: Annotated[
+        bool, typer.Option("--check-only", help="Check every patient, and do not train.")
+    ] = False,
+    device: DeviceName = AUTO,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Train the network on labeled patients and export it."""
-    with explained():
+    """Train the network on labeled patients and export it for latup segment."""
+    with console.explained(verbose=verbose), console.needs_extra("latup train", _TRAIN):
+        from dataclasses import replace
+
         from latup_cli.training.settings import TrainSettings
-        from latup_cli.workflows.train import TrainingData, train_model
+        from latup_cli.workflows.train import (
+            TrainingData,
+            TrainRequest,
+            check_data,
+            train_model,
+        )
 
         settings = TrainSettings.from_toml(config) if config else TrainSettings()
-        model = train_model(
-            TrainingData(folders=folders, validation=validation, scheme=label_scheme(labels_in)),
-            settings,
-            output,
-            initial=init,
-            report=lambda step: typer.echo(step, err=True) if step.measured else None,
+        if attention:
+            settings = replace(settings, attention=attention)
+        data = TrainingData(
+            folders=folders,
+            validation=validation or (),
+            held_out=held_out,
+            folds=folds,
+            fold=fold,
+            labels=labels_in,
         )
-    typer.echo(model)
+        if check_only:
+            split = check_data(data, settings)
+            typer.echo(
+                f"{len(split.training)} patients to train on and {len(split.validation)} to "
+                f"choose weights by, labels in {split.scheme.name}: all can be used."
+            )
+            return
+        request = TrainRequest(
+            data=data,
+            settings=settings,
+            run_dir=output,
+            cache=cache,
+            initial=_source_model(init),
+            device=Device.parse(device),
+            hours=time_limit,
+        )
+        with progress.training(settings.steps, show=not quiet) as report:
+            trained = train_model(request, report=report)
+    typer.echo(trained.model)
+    if not trained.finished:
+        console.note(f"Stopped at step {trained.steps} of {settings.steps}; run again to go on.")
+
+
+def _source_model(init: str | None) -> Path | None:
+    """A shipped model's source by its name, or a file."""
+    if init is None:
+        return None
+    shipped = weights_root() / init / "model.pt"
+    return shipped if shipped.is_file() else Path(init)

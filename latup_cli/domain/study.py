@@ -17,10 +17,17 @@ from latup_cli.errors import GeometryError
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file and why it was taken for what it is taken for."""
+    """A file, or one volume of it, and why it was taken for what it is taken for.
+
+    Attributes:
+        path: The file; of a `.hdr/.img` pair, the header.
+        reason: For people.
+        volume: Which volume of a 4-D file, from 0; None for a file that holds one image.
+    """
 
     path: Path
     reason: str
+    volume: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

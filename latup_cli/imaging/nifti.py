@@ -10,6 +10,8 @@ import math
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, cast
@@ -18,7 +20,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.filebasedimages import ImageFileError
+from nibabel.filebasedimages import FileHolder, ImageFileError
 from nibabel.nifti1 import Nifti1Extension
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
@@ -35,14 +37,12 @@ from latup_cli.errors import (
     UnreadableImageError,
 )
 from latup_cli.imaging.atomic import replacing
+from latup_cli.imaging.nifti_bytes import CutShortError, decompressed, parts, refuse_other_formats
 
 _COMMENT_EXTENSION = 6  # the NIfTI registry's code for plain text
 _COMPRESSION = 5
 _DIMENSIONS = 3
-_GZIP = b"\x1f\x8b"
 _LONGEST_HEADER = 540
-_CHUNK = 1 << 20
-_DEFLATE_AT_BEST = 1040  # bytes out of one byte in: 1032 by the format, and room for rounding
 _MOST_VOXELS = 1 << 29  # 2 GB as float32; a whole head at 0.25 mm fits
 _BROKEN = (
     ArithmeticError,
@@ -59,13 +59,17 @@ _BROKEN = (
     zlib.error,
 )
 
-Opened: TypeAlias = nib.Nifti1Image | nib.Nifti2Image
+Opened: TypeAlias = nib.Nifti1Pair | nib.Nifti2Pair
+"""An image of either version; to nibabel, one in a single file is a kind of pair."""
 
-_MAGIC: Final = (
+_MAGIC: Final[tuple[tuple[int, bytes, int, type[Opened]], ...]] = (
     # where the magic word stands, the word, its header's length, how to read it
     (344, b"n+1\0", 348, nib.Nifti1Image),
     (4, b"n+2\0", 540, nib.Nifti2Image),
+    (344, b"ni1\0", 348, nib.Nifti1Pair),
+    (4, b"ni2\0", 540, nib.Nifti2Pair),
 )
+_ONE_FILE = (nib.Nifti1Image, nib.Nifti2Image)
 
 # nibabel reports what it repairs in a header to standard error, beside our own messages.
 logging.getLogger("nibabel").setLevel(logging.CRITICAL + 1)
@@ -82,12 +86,14 @@ class NiftiImage:
         codes: What the header says about that place.
         qform_gap_mm: How far sform and qform put a corner voxel apart, 0 unless both are set;
             infinite if the qform cannot be computed.
+        label_scheme: Name of the label scheme that a header extension of ours declares, or "".
     """
 
     data: npt.NDArray[np.generic]
     grid: Grid
     codes: SpatialCodes
     qform_gap_mm: float = 0.0
+    label_scheme: str = ""
 
     @property
     def volume(self) -> Volume:
@@ -101,21 +107,37 @@ def read(path: Path) -> NiftiImage:
 
     Whether the file is compressed is read from its content, so that a wrong suffix does no
     harm, and a compressed file's checksum is verified. The size that the header promises is
-    checked before anything is allocated.
+    checked before anything is allocated. Of a `.hdr/.img` pair, either half may be named.
 
     Raises:
         UnreadableImageError: If the file is empty, cut short, damaged, or not NIfTI.
+        OtherFormatError: If it is NRRD, MetaImage or DICOM.
         ImageContentError: If it holds several volumes, other than three axes, or no numbers;
             if its affine gives it no size in space.
     """
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return _decoded(path, _opened(path))
-    except LatupError:
-        raise
-    except _BROKEN as error:
-        raise UnreadableImageError(path, _reason(error)) from error
+    with _explained(path):
+        return _decoded(path, _opened(path, most_volumes=1))[0]
+
+
+def read_volumes(path: Path) -> tuple[NiftiImage, ...]:
+    """Read all volumes of a 4-D file in its order; they share one grid.
+
+    Raises:
+        LatupError: As `read`, but for the number of volumes.
+    """
+    with _explained(path):
+        return _decoded(path, _opened(path))
+
+
+def count_volumes(path: Path) -> int:
+    """How many 3-D images a file holds according to its header; no voxel is read.
+
+    Raises:
+        LatupError: As `read`, as far as the header shows it.
+    """
+    with _explained(path), decompressed(parts(path)[0], whole=False) as content:
+        header, _ = _header(path, content.stream.read(_LONGEST_HEADER))
+        return _count(header)
 
 
 def read_labels(path: Path) -> NiftiImage:
@@ -126,11 +148,12 @@ def read_labels(path: Path) -> NiftiImage:
         UnreadableImageError: As `read`.
     """
     image = read(path)
-    labels = image.data.astype(np.uint8)
+    with np.errstate(invalid="ignore"):  # not-a-number is found below
+        labels = image.data.astype(np.uint8)
     if not np.array_equal(labels, image.data):
         hint = "A segmentation holds one whole number per voxel."
         raise ImageContentError(path, "is not a label map", hint)
-    return NiftiImage(labels, image.grid, image.codes)
+    return NiftiImage(labels, image.grid, image.codes, label_scheme=image.label_scheme)
 
 
 def write_labels(path: Path, labels: LabelMap, codes: SpatialCodes) -> None:
@@ -174,73 +197,102 @@ def _save(path: Path, image: nib.Nifti1Image) -> None:
             zipped.write(image.to_bytes())
 
 
-def _opened(path: Path) -> Opened:
-    """The whole file, decompressed, as nibabel sees it."""
-    size = path.stat().st_size
-    with path.open("rb") as raw:
-        zipped = raw.read(len(_GZIP)) == _GZIP
-        raw.seek(0)
-        if not zipped:
-            return _loaded(path, raw, size)
-        with gzip.GzipFile(fileobj=raw) as unzipped:
-            image = _loaded(path, unzipped, size * _DEFLATE_AT_BEST)
-            while unzipped.read(_CHUNK):  # the checksum stands at the end
-                pass
-            return image
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file causes into our error."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    except LatupError:
+        raise
+    except CutShortError as error:
+        raise UnreadableImageError(path, str(error)) from error
+    except _BROKEN as error:
+        raise UnreadableImageError(path, _reason(error)) from error
 
 
-def _loaded(path: Path, stream: io.BufferedIOBase, most_bytes: int) -> Opened:
-    """What a stream holds, of which no more than `most_bytes` can come."""
-    head = stream.read(_LONGEST_HEADER)
+def _opened(path: Path, *, most_volumes: int | None = None) -> Opened:
+    """The whole image, decompressed, as nibabel sees it."""
+    first, *others = parts(path)
+    with decompressed(first) as content:
+        head = content.stream.read(_LONGEST_HEADER)
+        header, form = _header(path, head)
+        if most_volumes is not None and _count(header) > most_volumes:
+            raise SeveralVolumesError(path, _count(header))
+        promised = _promised_bytes(path, header)
+        if form in _ONE_FILE:
+            return form.from_bytes(content.up_to(promised, head))
+    if not others:
+        reason = "it is not a NIfTI file of its own: the .img with its voxels is not there"
+        raise UnreadableImageError(path, reason)
+    with decompressed(others[0]) as content:
+        halves = {"header": head[: header.sizeof_hdr], "image": content.up_to(promised)}
+    files = {half: FileHolder(fileobj=io.BytesIO(held)) for half, held in halves.items()}
+    return cast("Opened", form.from_file_map(files))  # type: ignore[no-untyped-call]
+
+
+def _header(path: Path, head: bytes) -> tuple[nib.Nifti1Header, type[Opened]]:
+    """A file's header, and which kind of file it is.
+
+    Raises:
+        UnreadableImageError: If it is not NIfTI or makes no sense.
+        OtherFormatError: If it is of another format.
+        ImageContentError: If it speaks of anything but 3-D images of numbers.
+    """
     if not head:
         raise UnreadableImageError(path, "it is empty")
     for start, word, length, form in _MAGIC:
         if head[start : start + len(word)] == word:
-            promised = _promised_bytes(path, form.header_class(head[:length]), most_bytes)
-            content = head + stream.read(max(0, promised - len(head)))
-            if len(content) < promised:
-                raise _cut_short(path, len(content), promised)
-            return form.from_bytes(content)
+            header = form.header_class(head[:length])
+            _check_kind(path, header)
+            return header, form
+    refuse_other_formats(path, head)
     raise UnreadableImageError(path, "it is not a NIfTI file, or its header is damaged")
 
 
-def _promised_bytes(path: Path, header: nib.Nifti1Header, most_bytes: int) -> int:
-    """The size of the decompressed file according to its header.
-
-    Raises:
-        ImageContentError: If the header speaks of anything but one 3-D image of numbers.
-        UnreadableImageError: If the size cannot be true.
-    """
-    shape = tuple(int(n) for n in header.get_data_shape())
-    offset, kind = int(header.get_data_offset()), header.get_data_dtype()
-    promised = offset + math.prod(shape) * int(kind.itemsize)
-    if offset < 0 or any(n < 1 for n in shape):
+def _check_kind(path: Path, header: nib.Nifti1Header) -> None:
+    shape = header.get_data_shape()
+    if int(header.get_data_offset()) < 0 or any(int(n) < 1 for n in shape):
         raise UnreadableImageError(path, "its header is damaged")
-    if promised > most_bytes:
-        raise _cut_short(path, most_bytes, promised)
-    if math.prod(shape[_DIMENSIONS:]) > 1:
-        raise SeveralVolumesError(path, math.prod(shape[_DIMENSIONS:]))
-    if len(shape) < _DIMENSIONS or kind.kind not in "biuf":
+    if len(shape) < _DIMENSIONS or header.get_data_dtype().kind not in "biuf":
         hint = "Give a 3-D NIfTI image with one number per voxel."
         raise ImageContentError(path, "is not a 3-D image", hint)
-    if math.prod(shape) > _MOST_VOXELS:
-        raise UnreadableImageError(path, f"its header promises {math.prod(shape):,} voxels")
-    return promised
 
 
-def _cut_short(path: Path, found: int, promised: int) -> UnreadableImageError:
-    reason = f"it is cut short, or its header is damaged: {found:,} of {promised:,} bytes"
-    return UnreadableImageError(path, reason)
+def _count(header: nib.Nifti1Header) -> int:
+    """Volumes in a file."""
+    return math.prod(int(n) for n in header.get_data_shape()[_DIMENSIONS:])
 
 
-def _decoded(path: Path, image: Opened) -> NiftiImage:
+def _promised_bytes(path: Path, header: nib.Nifti1Header) -> int:
+    """Where the last voxel ends in its file."""
+    voxels = math.prod(int(n) for n in header.get_data_shape())
+    if voxels > _MOST_VOXELS:
+        raise UnreadableImageError(path, f"its header promises {voxels:,} voxels")
+    return int(header.get_data_offset()) + voxels * int(header.get_data_dtype().itemsize)
+
+
+def _decoded(path: Path, image: Opened) -> tuple[NiftiImage, ...]:
+    """Every volume, with the place that all share."""
     i, j, k = (int(n) for n in image.shape[:_DIMENSIONS])
     try:
         grid = Grid((i, j, k), image.affine)
     except GeometryError as error:
         raise FlatImageError(path, str(error).rstrip(".")) from error
-    data = _voxels(image).reshape(grid.shape, order="A")
-    return NiftiImage(data, grid, _codes(image), _qform_gap_mm(image, grid))
+    data = _voxels(image).reshape((*grid.shape, -1), order="A")
+    facts = (grid, _codes(image), _qform_gap_mm(image, grid), _scheme_name(image))
+    return tuple(NiftiImage(data[..., volume], *facts) for volume in range(data.shape[-1]))
+
+
+def _scheme_name(image: Opened) -> str:
+    """What `write_labels` put into a header extension; other programs' extensions say nothing."""
+    for extension in image.header.extensions:
+        with suppress(ValueError, RecursionError):
+            note = json.loads(extension.content.rstrip(b"\0"))
+            if isinstance(note, dict) and isinstance(note.get("label_scheme"), str):
+                return str(note["label_scheme"])
+    return ""
 
 
 def _voxels(image: Opened) -> npt.NDArray[np.generic]:

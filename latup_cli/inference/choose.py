@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from latup_cli.config import ENGINES, Device
+from latup_cli.config import Device
 from latup_cli.errors import DeviceError
 
 CUDA_PROVIDER = "CUDAExecutionProvider"
+
+ON_CPU = ("openvino", "onnxruntime")
+"""Engines for the CPU, the faster one first."""
 
 _LONGEST = 160
 _EXPLANATIONS = (
@@ -34,11 +37,11 @@ class Driver:
 
     Attributes:
         cuda: The newest CUDA that it supports, as (major, minor); (0, 0) if it does not say.
-        gpus: GPUs that it offers to this process.
+        gpus: Names of the GPUs that it offers to this process.
     """
 
     cuda: tuple[int, int]
-    gpus: int
+    gpus: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,11 @@ class Available:
     providers: tuple[str, ...] = ()
     built_for: tuple[int, int] = (0, 0)
     runtimes: tuple[str, ...] = ()
+
+    @property
+    def driver_cuda(self) -> tuple[int, int]:
+        """The newest CUDA of the driver; (0, 0) if it is not known."""
+        return self.driver.cuda if self.driver else (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,7 @@ def why_no_cuda(device: Device, engine: str, available: Available) -> str:
     if engine == "openvino":
         return "OpenVINO was asked for, which does not run on CUDA"
     if "onnxruntime" in available.missing:
-        return f"onnxruntime {available.missing['onnxruntime']}"
+        return available.missing["onnxruntime"]
     return _why_no_gpu(device, available.driver) or _why_no_build(available)
 
 
@@ -151,22 +159,22 @@ def is_memory_full(error: str) -> bool:
 
 
 def _cpu_engines(engine: str, available: Available) -> tuple[Attempt, ...]:
-    wanted = ENGINES if engine == "auto" else (engine,)
+    wanted = ON_CPU if engine == "auto" else (engine,)
     return tuple(Attempt(name, Device("cpu")) for name in wanted if name not in available.missing)
 
 
 def _why_no_engine(engine: str, available: Available) -> str:
-    wanted = ENGINES if engine == "auto" else (engine,)
-    return "; ".join(f"{name} {available.missing[name]}" for name in wanted)
+    wanted = ON_CPU if engine == "auto" else (engine,)
+    return "; ".join(available.missing[name] for name in wanted)
 
 
 def _why_no_gpu(device: Device, driver: Driver | None) -> str:
     if driver is None:
         return "there is no NVIDIA driver"
-    if driver.gpus == 0:
+    if not driver.gpus:
         return "the NVIDIA driver finds no GPU"
-    if device.kind == "cuda" and device.index >= driver.gpus:
-        return f"the last GPU is cuda:{driver.gpus - 1}"
+    if device.kind == "cuda" and device.index >= len(driver.gpus):
+        return f"the last GPU is cuda:{len(driver.gpus) - 1}"
     return ""
 
 
@@ -174,7 +182,7 @@ def _why_no_build(available: Available) -> str:
     if CUDA_PROVIDER not in available.providers:
         together = two_runtimes(available.runtimes)
         return together or "this build of onnxruntime has no CUDA"
-    has, needs = (available.driver or Driver((0, 0), 0)).cuda, available.built_for
+    has, needs = available.driver_cuda, available.built_for
     if has != (0, 0) and has[0] < needs[0]:
         return (
             f"the NVIDIA driver supports CUDA {has[0]}.{has[1]} and onnxruntime needs {needs[0]}.x"

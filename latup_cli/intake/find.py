@@ -1,64 +1,84 @@
-"""Find a study's four modalities in a folder by their names; every choice keeps its reason."""
+"""Find a study's four modalities by the names of its files; every choice keeps its reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from latup_cli.domain.privacy import discreet
 from latup_cli.domain.study import FoundFile, StudyFiles
 from latup_cli.errors import (
     AmbiguousModalityError,
     ImageNotFoundError,
+    LatupError,
     MissingModalityError,
+    NotOneFileError,
+    OneImageError,
+    OtherFormatError,
     SameImageError,
+    SeveralFilesError,
     SeveralPatientsError,
     StudyNotFoundError,
+    UnreachableError,
 )
-from latup_cli.intake.naming import study_name
-from latup_cli.intake.rules import SEGMENTATION, recognize
+from latup_cli.imaging.nifti_bytes import parts
+from latup_cli.intake.folder import (
+    OTHER_FORMATS,
+    candidates,
+    image_folder,
+    image_stem,
+    images,
+    in_another_format,
+)
+from latup_cli.intake.naming import outward, shown, shown_place, study_name
+from latup_cli.intake.one_file import files_of_four, split
+from latup_cli.intake.rules import SEGMENTATION
 from latup_cli.labels import MODALITIES
 
-_SUFFIXES = (".nii.gz", ".nii")
-_REPORT = "_report.json"
 _MOST_LISTED = 4
 _GIVEN = "given on the command line"
 
 
 def find_study(
-    folder: Path, *, named: Mapping[str, Path] | None = None, name: str | None = None
+    place: Path,
+    *,
+    named: Mapping[str, Path] | None = None,
+    name: str | None = None,
+    channels: str | None = None,
 ) -> StudyFiles:
-    """Find T1, T1ce, T2 and FLAIR in a folder, and a segmentation if one lies beside them.
+    """Find T1, T1ce, T2 and FLAIR, and a segmentation if one lies beside them.
 
     Args:
-        folder: One patient's images; a BIDS subject or session with `anat/` works too.
+        place: Folder of one patient's images, a BIDS subject or session with `anat/`, or one
+            4-D file of four volumes.
         named: Modality to a file that was chosen explicitly; it wins over the folder's.
-        name: What to call the study in outputs; by default the folder's name.
+        name: What to call the study in outputs; by default as its folder or 4-D file.
+        channels: Order of the volumes in a 4-D file, apart by commas; None to take it from a
+            `dataset.json` above the file.
 
     Raises:
-        StudyNotFoundError: If there is no such folder.
+        StudyNotFoundError: If there is no such place.
+        UnreachableError: If it cannot be looked into.
         SeveralPatientsError: If it holds folders of patients.
+        SeveralFilesError: If it holds several 4-D files.
         MissingModalityError: If a modality is nowhere.
         AmbiguousModalityError: If two files claim one modality.
         ImageNotFoundError: If a named file does not exist.
         SameImageError: If one file stands for two modalities.
+        OtherFormatError: If a missing modality is there as NRRD or MetaImage.
+        OneImageError: If the place is a file that does not hold four volumes.
+        ChannelsUnknownError: If nothing states the order of the volumes.
+        ChannelOrderError: If `channels` does not name each modality once.
+        NotOneFileError: If `channels` is given and there is no 4-D file.
     """
-    if not folder.is_dir():
-        raise StudyNotFoundError(folder)
-    chosen = _given(named or {})
-    place = _image_folder(folder)
-    candidates = _candidates(place, exclude=[found.path for found in chosen.values()])
-    if not chosen and not _images(place):
-        _refuse_patients(folder)
-    for modality in MODALITIES:
-        if modality not in chosen and candidates.get(modality):
-            chosen[modality] = _only(modality, candidates[modality], folder)
-    segmentations = candidates.get(SEGMENTATION, [])
-    return _complete(
-        chosen,
-        study=name or study_name(place),
-        seen=_described(chosen, _images(place)),
-        segmentation=segmentations[0] if len(segmentations) == 1 else None,
-    )
+    with _reachable(place):
+        if place.is_file():
+            return _in_file(place, named, name, channels)
+        if not place.is_dir():
+            raise StudyNotFoundError(place)
+        return _in_folder(place, named or {}, name, channels)
 
 
 def study_from_files(named: Mapping[str, Path], name: str | None = None) -> StudyFiles:
@@ -68,90 +88,114 @@ def study_from_files(named: Mapping[str, Path], name: str | None = None) -> Stud
         MissingModalityError: If one of the four was not named.
         ImageNotFoundError: If a named file does not exist.
         SameImageError: If one file stands for two modalities.
+        UnreachableError: If the folder of one cannot be looked into.
     """
+    first = next(iter(named.values()), Path())
+    with _reachable(first):
+        chosen = _given(named)
+        study = name or study_name(first.parent)
+        return _complete(chosen, study=study, seen=_described(chosen, [], study))
+
+
+@contextmanager
+def _reachable(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except LatupError:
+        raise
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UnreachableError(shown_place(place), reason) from None
+
+
+def _in_file(
+    file: Path, named: Mapping[str, Path] | None, name: str | None, channels: str | None
+) -> StudyFiles:
+    study = name or outward(image_stem(file) or file.name)
+    if named:
+        raise OneImageError(shown(file, study), 1)
+    return _complete(split(file, study, channels), study=study, seen=())
+
+
+def _in_folder(
+    folder: Path, named: Mapping[str, Path], name: str | None, channels: str | None
+) -> StudyFiles:
+    place = image_folder(folder)
+    study = name or study_name(place)
     chosen = _given(named)
-    if name is None:
-        folder = next((found.path.parent for found in chosen.values()), Path())
-        name = study_name(folder)
-    return _complete(chosen, study=name, seen=_described(chosen, []), segmentation=None)
+    candidate = candidates(place, exclude=[found.path for found in chosen.values()])
+    if not chosen:
+        if not images(place):
+            _refuse_patients(folder)
+        chosen = _volumes(place, study, channels)
+    if channels is not None and all(found.volume is None for found in chosen.values()):
+        raise NotOneFileError(study)
+    for modality in MODALITIES:
+        if modality not in chosen and candidate.get(modality):
+            chosen[modality] = _only(modality, candidate[modality], study)
+    _refuse_other_formats(place, study, missing=[m for m in MODALITIES if m not in chosen])
+    segmentations = candidate.get(SEGMENTATION, [])
+    return _complete(
+        chosen,
+        study=study,
+        seen=_described(chosen, images(place), study),
+        segmentation=segmentations[0] if len(segmentations) == 1 else None,
+    )
 
 
-def image_stem(path: Path) -> str | None:
-    """A NIfTI file's name without its suffix; None for other files."""
-    suffix = next((end for end in _SUFFIXES if path.name.casefold().endswith(end)), None)
-    return None if suffix is None else path.name[: -len(suffix)]
+def _volumes(folder: Path, study: str, channels: str | None) -> dict[str, FoundFile]:
+    """Modality to volume if the folder's images are one 4-D file; nothing otherwise."""
+    files = files_of_four(folder)
+    if len(files) > 1:
+        raise SeveralFilesError(shown_place(folder), len(files))
+    return split(files[0], study, channels) if files else {}
 
 
 def _given(named: Mapping[str, Path]) -> dict[str, FoundFile]:
     for modality, path in named.items():
         if not path.is_file():
-            raise ImageNotFoundError(path, modality)
-    return {modality: FoundFile(path, _GIVEN) for modality, path in named.items()}
-
-
-def _image_folder(folder: Path) -> Path:
-    """The folder itself, or the `anat` of a BIDS subject, of a session, or of its only session."""
-    sessions = sorted(path for path in folder.glob("ses-*/anat") if path.is_dir())
-    if _images(folder):
-        return folder
-    if (folder / "anat").is_dir():
-        return folder / "anat"
-    return sessions[0] if len(sessions) == 1 else folder
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if image_stem(path) is not None and not path.name.startswith(".") and path.is_file()
-    )
-
-
-def _candidates(folder: Path, *, exclude: Iterable[Path]) -> dict[str, list[FoundFile]]:
-    """Meaning to the files whose names carry it, in the order of their names."""
-    excluded = {path.resolve() for path in exclude}
-    candidates: dict[str, list[FoundFile]] = {}
-    for path in _images(folder):
-        recognized = recognize(image_stem(path) or "")
-        if recognized is None or path.resolve() in excluded or _is_ours(path, recognized.meaning):
-            continue
-        found = FoundFile(path, recognized.reason)
-        candidates.setdefault(recognized.meaning, []).append(found)
-    return candidates
-
-
-def _is_ours(path: Path, meaning: str) -> bool:
-    """Whether a segmentation lies beside the report that we wrote with it."""
-    if meaning != SEGMENTATION:
-        return False
-    before = (image_stem(path) or "").rpartition("_")[0]
-    return (path.parent / f"{before}{_REPORT}").is_file()
+            raise ImageNotFoundError(shown_place(path), modality)
+    return {modality: FoundFile(parts(path)[0], _GIVEN) for modality, path in named.items()}
 
 
 def _refuse_patients(folder: Path) -> None:
     inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    patients = tuple(path.name for path in inside if _holds_a_modality(_image_folder(path)))
+    patients = tuple(discreet(path.name) for path in inside if _holds_a_modality(path))
     if patients:
-        raise SeveralPatientsError(folder, patients)
+        raise SeveralPatientsError(shown_place(folder), patients)
 
 
 def _holds_a_modality(folder: Path) -> bool:
-    return any(modality in _candidates(folder, exclude=()) for modality in MODALITIES)
+    try:
+        found = candidates(image_folder(folder))
+    except OSError:  # a folder beside the images that we may not open holds none for us
+        return False
+    return any(modality in found for modality in MODALITIES)
 
 
-def _only(modality: str, files: list[FoundFile], folder: Path) -> FoundFile:
+def _refuse_other_formats(folder: Path, study: str, *, missing: Iterable[str]) -> None:
+    for modality in missing:
+        path = in_another_format(folder, modality)
+        if path is not None:
+            form = OTHER_FORMATS[path.suffix.casefold()]
+            raise OtherFormatError(shown(path, study, modality), form)
+
+
+def _only(modality: str, files: list[FoundFile], study: str) -> FoundFile:
     if len(files) > 1:
-        names = tuple(file.path.relative_to(folder).as_posix() for file in files)
+        names = tuple(str(shown(file.path, study, modality)) for file in files)
         raise AmbiguousModalityError(modality, names)
     return files[0]
 
 
-def _described(chosen: Mapping[str, FoundFile], images: Iterable[Path]) -> tuple[str, ...]:
+def _described(
+    chosen: Mapping[str, FoundFile], others: Iterable[Path], study: str
+) -> tuple[str, ...]:
     """What was found, for the message that something is missing."""
     taken = {found.path for found in chosen.values()}
-    known = [f"{m} ({chosen[m].path.name})" for m in MODALITIES if m in chosen]
-    others = [path.name for path in images if path not in taken]
-    return (*known, *others[:_MOST_LISTED], *(["..."] if len(others) > _MOST_LISTED else []))
+    known = [f"{m} ({shown(chosen[m].path, study)})" for m in MODALITIES if m in chosen]
+    left = [str(shown(path, study)) for path in others if path not in taken]
+    return (*known, *left[:_MOST_LISTED], *(["..."] if len(left) > _MOST_LISTED else []))
 
 
 def _complete(
@@ -159,15 +203,16 @@ def _complete(
     *,
     study: str,
     seen: tuple[str, ...],
-    segmentation: FoundFile | None,
+    segmentation: FoundFile | None = None,
 ) -> StudyFiles:
     missing = tuple(modality for modality in MODALITIES if modality not in chosen)
     if missing:
         raise MissingModalityError(study, missing, seen)
-    holders: dict[Path, str] = {}
+    holders: dict[tuple[str, int | None], str] = {}
     for modality in MODALITIES:
-        path = chosen[modality].path
-        other = holders.setdefault(path.resolve(), modality)
+        found = chosen[modality]
+        other = holders.setdefault((os.path.realpath(found.path), found.volume), modality)
         if other != modality:
-            raise SameImageError(Path(path.name), other, Path(path.name), modality)
+            first = shown(chosen[other].path, study, other)
+            raise SameImageError(first, other, shown(found.path, study, modality), modality)
     return StudyFiles(study, {modality: chosen[modality] for modality in MODALITIES}, segmentation)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from latup_cli.domain.study import SpatialCodes, Study, StudyFiles
+from latup_cli.domain.study import FoundFile, SpatialCodes, Study, StudyFiles
 from latup_cli.domain.volume import Volume
 from latup_cli.errors import ImageError, SameImageError
-from latup_cli.imaging.nifti import read
+from latup_cli.imaging.nifti import NiftiImage, read, read_volumes
+from latup_cli.intake import naming
 from latup_cli.intake.content import background, check_content
 from latup_cli.intake.geometry import check_affine, check_size, placement_warning, shared_grid
 from latup_cli.intake.skull import (
@@ -57,9 +58,13 @@ def load_study(files: StudyFiles) -> Study:
         SkullPresentError: If the skull has not been removed.
         GridMismatchError: If the modalities do not lie on one grid.
     """
-    shown = _shown(files)
+    names = _shown(files)
     order = sorted(files.modalities, key=lambda modality: modality != _PLACED_BY)
-    images = [_image(modality, files.modalities[modality].path, shown) for modality in order]
+    reader = _Reader()
+    images = [
+        _image(modality, names[modality], reader(files.modalities[modality], names[modality]))
+        for modality in order
+    ]
     _refuse_copies(images)
     small = _check_stripped(images)
     grid = shared_grid({image.shown: image.volume.grid for image in images})
@@ -70,20 +75,32 @@ def load_study(files: StudyFiles) -> Study:
 
 
 def _shown(files: StudyFiles) -> Mapping[str, Path]:
-    """Modality to the shortest path that tells the files apart."""
-    paths = {modality: found.path for modality, found in files.modalities.items()}
-    names = {path.name for path in paths.values()}
-    if len(names) < len(paths):
-        return {modality: Path(path.parent.name, path.name) for modality, path in paths.items()}
-    return {modality: Path(path.name) for modality, path in paths.items()}
+    """Modality to a name that tells the files apart and nobody who the patient is."""
+    found = files.modalities
+    names = {m: naming.shown(found[m].path, files.name, m) for m in found}
+    if len(set(names.values())) == len(names):
+        return names
+    return {modality: Path(f"{name} ({modality})") for modality, name in names.items()}
 
 
-def _image(modality: str, path: Path, names: Mapping[str, Path]) -> _Image:
-    shown = names[modality]
-    try:
-        image = read(path)
-    except ImageError as error:
-        raise error.named(shown) from error
+@dataclass(slots=True)
+class _Reader:
+    """Reads images, and a file of several volumes only once."""
+
+    volumes: dict[Path, tuple[NiftiImage, ...]] = field(default_factory=dict)
+
+    def __call__(self, found: FoundFile, name: Path) -> NiftiImage:
+        try:
+            if found.volume is None:
+                return read(found.path)
+            if found.path not in self.volumes:
+                self.volumes[found.path] = read_volumes(found.path)
+            return self.volumes[found.path][found.volume]
+        except ImageError as error:
+            raise error.named(name) from None  # whose message has the path
+
+
+def _image(modality: str, shown: Path, image: NiftiImage) -> _Image:
     check_affine(shown, image)
     volume = image.volume
     check_content(shown, modality, volume.data)

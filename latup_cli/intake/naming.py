@@ -1,47 +1,106 @@
-"""What a study is called in outputs, which must not carry a patient's name or birth date."""
+"""What studies and files are called in outputs: nobody's name, and a name on every system."""
 
 from __future__ import annotations
 
-import hashlib
 import re
+import unicodedata
 from pathlib import Path
 
+from latup_cli.domain.privacy import (
+    discreet,
+    discreet_file,
+    private_words,
+    renamed,
+    short_hash,
+    tells_who,
+)
 from latup_cli.errors import StudyNameError
 
-_TELLING = re.compile(r"\^|(?<!\d)\d{8}(?!\d)")
-_HASH_LENGTH = 8
-_USABLE = re.compile(r'(?![. ])[^<>:"/\\|?*\x00-\x1f]{1,120}(?<![. ])')  # on Windows too
+MOST_CHARACTERS = 120
+MOST_BYTES = 180
+"""In UTF-8. Systems allow 255, and `_probabilities.nii.gz` and a temporary prefix come on top."""
+
 _BIDS_FOLDER = re.compile(r"(sub|ses)-[A-Za-z0-9]+")
+# what Windows forbids, controls, line separators, and marks that turn the reading direction
+_UNUSABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+')
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE
+)
 
 
 def study_name(folder: Path) -> str:
     """The folder's name; for BIDS `sub-X[_ses-Y]`; a short hash where it tells who it is.
 
-    Names with `^` (DICOM person names) or a run of eight digits (dates) are replaced.
+    What cannot be a file's name on some system is replaced, and a hash keeps the results of
+    two such folders apart.
     """
-    resolved = folder.resolve()
-    parts = [*resolved.parts[1:]]
+    parts = [*folder.resolve().parts[1:]]
     if parts and parts[-1] == "anat":
         parts.pop()
     name = parts[-1] if parts else "study"
     if name.startswith("ses-") and len(parts) > 1 and _BIDS_FOLDER.fullmatch(parts[-2]):
         name = f"{parts[-2]}_{name}"
-    return anonymous(name)
+    return outward(name)
+
+
+def outward(name: str) -> str:
+    """A name as outputs may carry it: discreet, and usable on every system."""
+    name = discreet(unicodedata.normalize("NFC", name))
+    if _is_usable(name):
+        return name
+    cleaned = _UNUSABLE.sub("-", name)[: MOST_CHARACTERS // 2]
+    while len(_utf8(cleaned)) > MOST_BYTES // 2:
+        cleaned = cleaned[:-1]
+    cleaned = _RESERVED.sub(r"\1-", cleaned).strip(" .-")
+    return f"{cleaned or 'study'}-{short_hash(name)}"
 
 
 def checked_name(name: str) -> str:
     """A name that the person chose, if files on every system can be called by it.
 
     Raises:
-        StudyNameError: If it is empty, too long, or would lead to another folder.
+        StudyNameError: If it is empty, too long, reserved, or would lead to another folder.
     """
-    if _USABLE.fullmatch(name) is None:
+    if not _is_usable(name):
         raise StudyNameError(name)
     return name
 
 
-def anonymous(name: str) -> str:
-    """The name itself, or a short hash of it where it could identify the patient."""
-    if _TELLING.search(name) is None:
-        return name
-    return "study-" + hashlib.sha256(name.encode("utf-8")).hexdigest()[:_HASH_LENGTH]
+def same_on_some_system(one: str, other: str) -> bool:
+    """Whether two file names are one where letter case or accents' encoding do not count."""
+    first, second = (unicodedata.normalize("NFC", name.casefold()) for name in (one, other))
+    return first == second
+
+
+def shown(path: Path, study: str, kind: str = "file") -> Path:
+    """The file name that people may see, without what tells who the patient is.
+
+    Args:
+        path: The file.
+        study: What the study is called in outputs; stands in for its folder's name.
+        kind: What a hash is introduced by where the name tells too much.
+    """
+    folder = path.absolute().parent
+    name = renamed(path.name, folder.name, study) if tells_who(folder.name) else path.name
+    return Path(discreet_file(name, private_words(folder), kind=kind))
+
+
+def shown_place(path: Path) -> Path:
+    """A place as it was typed, or only its last name, made discreet, if the way there tells."""
+    if any(tells_who(part) for part in path.parts):
+        return Path(discreet(path.name))
+    return path
+
+
+def _is_usable(name: str) -> bool:
+    return (
+        0 < len(name) <= MOST_CHARACTERS
+        and len(_utf8(name)) <= MOST_BYTES
+        and _UNUSABLE.search(name) is None
+        and _RESERVED.match(name) is None
+        and name.strip() == name.strip(" .") == name
+    )
+
+
+def _utf8(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")

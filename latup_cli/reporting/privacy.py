@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from latup_cli.domain.privacy import discreet, discreet_file, private_words, renamed
+
 # An absolute path's folders: a drive, a share or a root, then names up to the last separator.
 # A web address is none: its slashes follow a colon or a word.
 _FOLDERS = re.compile(
@@ -28,13 +30,18 @@ class Redaction:
     study: str
 
     def path(self, path: Path) -> str:
-        """A path relative to the study's folder, or the bare file name for one from elsewhere."""
+        """A path relative to the study's folder, or the bare file name for one from elsewhere.
+
+        Names on it that tell who the patient is become hashes.
+        """
         absolute = Path(os.path.abspath(path))  # noqa: PTH100  (resolve() would follow links)
         try:
             inside = absolute.relative_to(self._absolute_folder)
         except ValueError:
             inside = Path(absolute.name)
-        return self._renamed(inside.as_posix())
+        *folders, name = self._renamed(inside.as_posix()).split("/")
+        private = private_words(absolute.parent)
+        return "/".join([*map(discreet, folders), discreet_file(name, private)])
 
     def text(self, text: str) -> str:
         """A sentence in which every absolute path has lost its folders."""
@@ -51,8 +58,4 @@ class Redaction:
 
     def _renamed(self, text: str) -> str:
         """The folder's own name gives way to the study's wherever it stands as a word."""
-        name = self._absolute_folder.name
-        if not name or name == self.study:
-            return text
-        pattern = rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
-        return re.sub(pattern, lambda _: self.study, text)
+        return renamed(text, self._absolute_folder.name, self.study)

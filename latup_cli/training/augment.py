@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from monai.transforms import (
     Compose,
@@ -17,17 +20,30 @@ from monai.transforms import (
     ResizeWithPadOrCropd,
 )
 
-from latup_cli.training.cases import TrainingCase
 from latup_cli.training.settings import TrainSettings
 
 _IMAGE, _TARGET = "image", "target"
 _BOTH = (_IMAGE, _TARGET)
-_FULL = 255.0
 
 
-def augmentation(settings: TrainSettings) -> Compose:
-    """Random changes that a tumor survives; drawn anew from a seed at every step."""
-    spatial = RandAffined(
+@dataclass(frozen=True, slots=True, eq=False)
+class Augmentation:
+    """Random changes that a tumor survives.
+
+    Attributes:
+        spatial: Turns, scales, shifts, mirrors and crops image and target alike.
+        intensity: Changes the image only, as another scanner would.
+        drop_probability: Probability that one modality is blanked.
+    """
+
+    spatial: Compose
+    intensity: Compose
+    drop_probability: float
+
+
+def augmentation(settings: TrainSettings) -> Augmentation:
+    """What the settings ask for; drawn anew from a seed at every step."""
+    affine = RandAffined(
         _BOTH,
         spatial_size=settings.window,
         prob=settings.spatial_probability,
@@ -37,49 +53,62 @@ def augmentation(settings: TrainSettings) -> Compose:
         mode="bilinear",
         padding_mode="zeros",
     )
+    crop = ResizeWithPadOrCropd(_BOTH, spatial_size=settings.window)
     flips = [
         RandFlipd(_BOTH, prob=probability, spatial_axis=axis)
         for axis, probability in enumerate(settings.flips)
     ]
-    return Compose(
-        [
-            spatial,
-            ResizeWithPadOrCropd(_BOTH, spatial_size=settings.window),
-            *flips,
-            *_intensities(settings.intensity_probability),
-        ]
-    )
+    intensity = Compose(_intensities(settings))
+    return Augmentation(Compose([affine, crop, *flips]), intensity, settings.drop_probability)
 
 
-def draw(case: TrainingCase, transform: Compose, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """One random crop of a case; the same seed gives the same crop.
+def augment(
+    image: npt.NDArray[np.float32],
+    target: npt.NDArray[np.float32],
+    augmented: Augmentation,
+    seed: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Change a block at random and crop it to the window; the same seed, the same changes.
+
+    Args:
+        image: (modalities, i, j, k), 0 outside the brain.
+        target: (3, i, j, k) in [0, 1].
+        augmented: What may change.
+        seed: Fixes every draw.
 
     Returns:
-        Image (modalities, i, j, k) and target (3, i, j, k), both float32, target in [0, 1].
+        Image and target of the window's size, float32, image 0 outside the brain.
     """
-    transform.set_random_state(seed=seed)
-    sample = transform(
-        {
-            _IMAGE: torch.from_numpy(case.image.astype(np.float32)),
-            _TARGET: torch.from_numpy(case.target.astype(np.float32) / _FULL),
-        }
-    )
-    image, target = (torch.as_tensor(sample[key]) for key in _BOTH)
-    return image, target.clamp_(0.0, 1.0)
+    augmented.spatial.set_random_state(seed=seed)
+    augmented.intensity.set_random_state(seed=seed)
+    sample = augmented.spatial({_IMAGE: torch.from_numpy(image), _TARGET: torch.from_numpy(target)})
+    inside = (torch.as_tensor(sample[_IMAGE]) != 0).any(dim=0)
+    changed = torch.as_tensor(augmented.intensity(sample)[_IMAGE]) * inside
+    shares = torch.as_tensor(sample[_TARGET]).clamp(0.0, 1.0)
+    return _without_one(changed, augmented.drop_probability, seed), shares
 
 
-def _intensities(probability: float) -> list[MapTransform]:
+def _without_one(image: torch.Tensor, probability: float, seed: int) -> torch.Tensor:
+    """Blank one modality now and then, so that no tissue hangs on a single contrast."""
+    random = np.random.default_rng([seed, 2])
+    dropped = int(random.integers(len(image)))
+    if random.random() < probability:
+        image[dropped] = 0.0
+    return image
+
+
+def _intensities(settings: TrainSettings) -> list[MapTransform]:
     """Per-channel changes, for scanners that no training case came from."""
+    often, rarely = settings.intensity_probability, settings.intensity_probability / 2
+    blur = settings.blur_voxels
     return [
-        RandScaleIntensityd(_IMAGE, factors=0.2, prob=probability, channel_wise=True),
-        RandShiftIntensityd(_IMAGE, offsets=0.2, prob=probability, channel_wise=True),
-        RandAdjustContrastd(_IMAGE, gamma=(0.75, 1.4), prob=probability / 2, retain_stats=True),
-        RandGaussianNoised(_IMAGE, prob=probability / 2, std=0.15),
-        RandGaussianSmoothd(
-            _IMAGE,
-            prob=probability / 2,
-            sigma_x=(0.3, 0.9),
-            sigma_y=(0.3, 0.9),
-            sigma_z=(0.3, 0.9),
+        RandScaleIntensityd(
+            _IMAGE, factors=settings.intensity_scale, prob=often, channel_wise=True
         ),
+        RandShiftIntensityd(
+            _IMAGE, offsets=settings.intensity_shift, prob=often, channel_wise=True
+        ),
+        RandAdjustContrastd(_IMAGE, gamma=(0.7, 1.5), prob=rarely, retain_stats=True),
+        RandGaussianNoised(_IMAGE, prob=rarely, std=settings.noise),
+        RandGaussianSmoothd(_IMAGE, prob=rarely, sigma_x=blur, sigma_y=blur, sigma_z=blur),
     ]

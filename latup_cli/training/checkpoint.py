@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +85,7 @@ def save_weights(path: Path, network: LatupNet) -> None:
         OutputError: If the disk is full or read-only.
     """
     config = network.config
-    content = {
-        "in_channels": config.in_channels,
-        "classes": config.classes,
-        "filters": config.filters,
-        "dropout": config.dropout,
-        "weights": network.state_dict(),
-    }
+    content = {**asdict(config), "weights": network.state_dict()}
     _write(path, content)
 
 
@@ -105,7 +99,11 @@ def load_weights(path: Path) -> LatupNet:
     try:
         if "average" in content:
             settings = content["settings"]
-            config = NetworkConfig(filters=settings["filters"], dropout=settings["dropout"])
+            config = NetworkConfig(
+                filters=settings["filters"],
+                dropout=settings["dropout"],
+                attention=settings.get("attention", "se"),  # older checkpoints do not say
+            )
             weights = content["average"]
         else:
             weights = content.pop("weights")

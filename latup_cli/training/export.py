@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -77,9 +79,11 @@ def export_onnx(network: LatupNet, path: Path) -> None:
     """
     example = torch.zeros(1, network.config.in_channels, *_EXAMPLE)
     axes = {0: "n", 2: "i", 3: "j", 4: "k"}
-    model = _WithSoftmax(network).eval()
+    model = _WithSoftmax(copy.deepcopy(network)).eval()
     model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    with replacing(path) as beside:
+    with replacing(path) as beside, warnings.catch_warnings():
+        # The tracer warns of checks of channel numbers, which are the same at every size.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
             (example,),
@@ -93,19 +97,30 @@ def export_onnx(network: LatupNet, path: Path) -> None:
 
 
 def export_model(
-    network: LatupNet, settings: TrainSettings, measured: Mapping[str, float], directory: Path
-) -> Path:
+    network: LatupNet, settings: TrainSettings, measured: Mapping[str, object], directory: Path
+) -> ModelSpec:
     """Write `model.onnx`, `model.json` and the source model `model.pt`.
 
+    Args:
+        network: What to export.
+        settings: The run that made it.
+        measured: Figures for `model.json`, with what they were measured on.
+        directory: The model's directory.
+
     Returns:
-        The directory.
+        What `model.json` says.
+
+    Raises:
+        OutputError: If a file cannot be written.
     """
     onnx_path = directory / "model.onnx"
     export_onnx(network, onnx_path)
     save_weights(directory / "model.pt", network)
-    fields = asdict(model_spec(settings))
-    fields["sha256"] = hashlib.sha256(onnx_path.read_bytes()).hexdigest()
-    fields["parameters"] = parameter_count(network)
-    fields["measured"] = dict(measured)
-    write_text(directory / "model.json", json.dumps(fields, indent=2) + "\n")
-    return directory
+    spec = replace(
+        model_spec(settings),
+        sha256=hashlib.sha256(onnx_path.read_bytes()).hexdigest(),
+        parameters=parameter_count(network),
+        measured=dict(measured),
+    )
+    write_text(directory / "model.json", json.dumps(asdict(spec), indent=2) + "\n")
+    return spec

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import copy
-import csv
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch.nn.parallel import DistributedDataParallel
 
 from latup_cli.errors import DivergedError, NothingToTrainOnError
 from latup_cli.training import checkpoint
-from latup_cli.training.augment import augmentation, draw
-from latup_cli.training.cases import TrainingCase
+from latup_cli.training.cases import Case
 from latup_cli.training.checkpoint import RunState
+from latup_cli.training.crops import Sample, batches
+from latup_cli.training.hardware import Place
 from latup_cli.training.loss import RegionLoss
 from latup_cli.training.network import LatupNet, NetworkConfig
 from latup_cli.training.schedule import learning_rate
@@ -27,11 +27,21 @@ Validate = Callable[[LatupNet], Mapping[str, float]]
 """The averaged network to mean Dice by region; the mean of the values is what is maximized."""
 
 _AVERAGE_WARMUP = 10.0
+_ON_CPU = Place("cpu", "float32")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step's news, for a progress bar and the log."""
+    """One step's news, for a progress bar and the log.
+
+    Attributes:
+        step: Steps done, this one included.
+        loss: Of this step.
+        rate: Learning rate of this step.
+        seconds: From the end of the step before, validation and checkpoint included.
+        waited_s: Of these, waiting for data.
+        measured: Mean validation Dice by region, if this step was followed by a validation.
+    """
 
     step: int
     loss: float
@@ -41,14 +51,71 @@ class Progress:
     measured: Mapping[str, float]
 
 
-def new_run(settings: TrainSettings, initial: LatupNet | None = None) -> RunState:
+@dataclass(slots=True)
+class _Trainer:
+    """One process of a run."""
+
+    state: RunState
+    settings: TrainSettings
+    place: Place
+    module: torch.nn.Module = field(init=False)
+    loss_of: RegionLoss = field(init=False)
+    scaler: torch.amp.GradScaler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loss_of = RegionLoss(self.settings.cross_entropy_weight)
+        self.module = self.state.network
+        if self.place.of > 1:
+            self.module = DistributedDataParallel(self.state.network)
+        self.scaler = torch.amp.GradScaler(enabled=self.place.precision == "float16")
+
+    def step(self, sample: Sample, rate: float) -> float:
+        """Learn from one batch; the loss before learning, averaged over processes."""
+        settings, state = self.settings, self.state
+        torch.manual_seed(settings.seed * 1_000_003 + state.step)  # for dropout
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        state.network.train()
+        image, target = self._here(sample)
+        with self.place.autocast():
+            logits = self.module(image)
+        loss = self.loss_of(logits, target)
+        shown = self._mean(loss.detach())
+        if not math.isfinite(shown):
+            raise DivergedError(state.step)
+        state.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(state.optimizer)
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip_norm)
+        self.scaler.step(state.optimizer)
+        self.scaler.update()
+        _average(state, settings.ema_decay)
+        return shown
+
+    def _here(self, sample: Sample) -> Sample:
+        image, target = (part.to(self.place.device, non_blocking=True) for part in sample)
+        return image.contiguous(memory_format=torch.channels_last_3d), target
+
+    def _mean(self, loss: torch.Tensor) -> float:
+        if self.place.of > 1:
+            torch.distributed.all_reduce(loss)
+            loss = loss / self.place.of
+        return float(loss)
+
+
+def new_run(
+    settings: TrainSettings, initial: LatupNet | None = None, place: Place = _ON_CPU
+) -> RunState:
     """Fresh weights by the settings' seed, or those of `initial`, and an optimizer."""
     torch.manual_seed(settings.seed)
-    config = NetworkConfig(filters=settings.filters, dropout=settings.dropout)
-    network = LatupNet(config)
+    network = LatupNet(
+        NetworkConfig(
+            filters=settings.filters, dropout=settings.dropout, attention=settings.attention
+        )
+    )
     if initial is not None:
         network.load_state_dict(initial.state_dict())
-    network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    network = network.to(place.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     groups = [
@@ -62,14 +129,16 @@ def new_run(settings: TrainSettings, initial: LatupNet | None = None) -> RunStat
 def train(
     state: RunState,
     settings: TrainSettings,
-    cases: Sequence[TrainingCase],
+    cases: Sequence[Case],
     validate: Validate,
     run_dir: Path,
-) -> Iterator[Progress]:
+    *,
+    place: Place = _ON_CPU,
+) -> Generator[Progress]:
     """Go on from `state` to the last step, yielding after each.
 
-    Writes `last.pt` every few minutes and at the end, `best.pt` when validation improves,
-    and a line per step to `log.csv`. Closing the iterator early leaves a checkpoint.
+    The first process writes `last.pt` every few minutes and at the end, and `best.pt` when
+    validation improves. Closing the iterator early leaves a checkpoint.
 
     Raises:
         NothingToTrainOnError: If there are no cases.
@@ -78,67 +147,27 @@ def train(
     """
     if not cases:
         raise NothingToTrainOnError("There is no case to train on.")
-    loss_of = RegionLoss(settings.cross_entropy_weight)
-    transform = augmentation(settings)
-    saved_at = time.monotonic()
-    while state.step < settings.steps:
-        started = time.monotonic()
-        image, target = _batch(cases, transform, settings, state.step)
+    trainer = _Trainer(state, settings, place)
+    saved_at = started = time.monotonic()
+    for sample in batches(cases, settings, state.step, place):
         waited = time.monotonic() - started
         rate = learning_rate(state.step, settings)
-        loss = _step(state, settings, loss_of, image, target, rate)
+        loss = trainer.step(sample, rate)
         state.step += 1
-        state.seconds += time.monotonic() - started
         due = state.step % settings.validate_every == 0 or state.step == settings.steps
-        measured = _keep_best(state, validate(state.average), run_dir) if due else {}
-        if due or time.monotonic() - saved_at > 60.0 * settings.checkpoint_minutes:
+        measured = _keep_best(state, validate, run_dir) if due and place.is_first else {}
+        late = time.monotonic() - saved_at > 60.0 * settings.checkpoint_minutes
+        state.seconds += time.monotonic() - started
+        if place.is_first and (due or late):
             checkpoint.save(run_dir / "last.pt", state, settings)
             saved_at = time.monotonic()
-        progress = Progress(state.step, loss, rate, time.monotonic() - started, waited, measured)
-        _log(run_dir / "log.csv", progress)
         try:
-            yield progress
+            yield Progress(state.step, loss, rate, time.monotonic() - started, waited, measured)
         except GeneratorExit:
-            checkpoint.save(run_dir / "last.pt", state, settings)
+            if place.is_first:
+                checkpoint.save(run_dir / "last.pt", state, settings)
             raise
-
-
-def _batch(
-    cases: Sequence[TrainingCase], transform: object, settings: TrainSettings, step: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops of a step, fixed by seed and step alone, so that a resumed run repeats them."""
-    samples = []
-    for member in range(settings.batch_size):
-        index = step * settings.batch_size + member
-        epoch, position = divmod(index, len(cases))
-        order = np.random.default_rng([settings.seed, epoch]).permutation(len(cases))
-        seed = int(np.random.default_rng([settings.seed, 1, index]).integers(2**31))
-        samples.append(draw(cases[order[position]], transform, seed))  # type: ignore[arg-type]
-    image, target = (torch.stack(parts) for parts in zip(*samples, strict=True))
-    return image.contiguous(memory_format=torch.channels_last_3d), target
-
-
-def _step(
-    state: RunState,
-    settings: TrainSettings,
-    loss_of: RegionLoss,
-    image: torch.Tensor,
-    target: torch.Tensor,
-    rate: float,
-) -> float:
-    torch.manual_seed(settings.seed * 1_000_003 + state.step)  # for dropout
-    for group in state.optimizer.param_groups:
-        group["lr"] = rate
-    state.network.train()
-    loss = loss_of(state.network(image), target)
-    if not math.isfinite(loss.item()):
-        raise DivergedError(state.step)
-    state.optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip_norm)
-    state.optimizer.step()
-    _average(state, settings.ema_decay)
-    return float(loss.item())
+        started = time.monotonic()
 
 
 @torch.no_grad()
@@ -150,22 +179,10 @@ def _average(state: RunState, decay: float) -> None:
         slow.lerp_(fast, 1.0 - keep)
 
 
-def _keep_best(
-    state: RunState, measured: Mapping[str, float], run_dir: Path
-) -> Mapping[str, float]:
+def _keep_best(state: RunState, validate: Validate, run_dir: Path) -> Mapping[str, float]:
+    measured = validate(state.average)
     score = sum(measured.values()) / max(1, len(measured))
     if score > state.best_score:
         state.best_score, state.best_measured = score, dict(measured)
         checkpoint.save_weights(run_dir / "best.pt", state.average)
     return measured
-
-
-def _log(path: Path, progress: Progress) -> None:
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "loss", "learning_rate", "seconds", "waited_s", "validation"])
-        scores = " ".join(f"{name}={value:.4f}" for name, value in progress.measured.items())
-        row = [progress.step, f"{progress.loss:.5f}", f"{progress.rate:.3e}"]
-        writer.writerow([*row, f"{progress.seconds:.3f}", f"{progress.waited_s:.3f}", scores])

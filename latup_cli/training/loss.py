@@ -37,7 +37,7 @@ class RegionLoss(torch.nn.Module):
     def __init__(self, cross_entropy_weight: float) -> None:
         super().__init__()
         self.weight = cross_entropy_weight
-        self.dice = DiceLoss(batch=True, soft_label=True, smooth_nr=1.0, smooth_dr=1.0)
+        self.dice = DiceLoss(soft_label=True, smooth_nr=1.0, smooth_dr=1.0)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """(n, 4, i, j, k) scores and (n, 3, i, j, k) region shares to a scalar."""

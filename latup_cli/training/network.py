@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (PyTorch's own convention)
 
+from latup_cli.training.attention import ATTENTION
+
 _LEAK = 0.1
 _NORM_EPS = 1e-3
-_SE_REDUCTION = 8
 
 STRIDE = 8
 """Every spatial size of the input must be a multiple of this: three poolings by two."""
@@ -29,12 +30,14 @@ class NetworkConfig:
         classes: Output classes, background included.
         filters: Filters at full resolution; deeper levels have two and four times as many.
         dropout: Probability of zeroing a voxel's activation during training.
+        attention: A name from `ATTENTION`; "se" is the published network.
     """
 
     in_channels: int = 4
     classes: int = 4
     filters: int = 32
     dropout: float = 0.2
+    attention: str = "se"
 
 
 class ConvAct(nn.Sequential):
@@ -55,23 +58,6 @@ class ConvAct(nn.Sequential):
         super().__init__(*layers)
 
 
-class SqueezeExcitation(nn.Module):
-    """Scale each channel by a factor in (0, 1) computed from the mean of all channels."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        squeezed = max(1, channels // _SE_REDUCTION)
-        self.squeeze = nn.Linear(channels, squeezed, bias=False)
-        self.excite = nn.Linear(squeezed, channels, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, c, i, j, k) to the same shape."""
-        mean = x.mean(dim=(2, 3, 4))  # (n, c)
-        scale = torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))  # (n, c)
-        scaled: Tensor = x * scale[:, :, None, None, None]
-        return scaled
-
-
 class ParallelConvolutions(nn.Module):
     """Three receptive fields side by side, each pooled to half size, then concatenated."""
 
@@ -89,9 +75,9 @@ class ParallelConvolutions(nn.Module):
 class Encoder(nn.Module):
     """Attention and two convolutions; what comes out before pooling is the skip connection."""
 
-    def __init__(self, channels: int, out: int) -> None:
+    def __init__(self, channels: int, out: int, *, attention: str) -> None:
         super().__init__()
-        self.attention = SqueezeExcitation(channels)
+        self.attention = ATTENTION[attention](channels)
         self.first = ConvAct(channels, out, kernel=3, norm=True)
         self.second = ConvAct(out, out, kernel=3)
 
@@ -104,12 +90,12 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Double the size, join the skip connection, and convolve with attention in between."""
 
-    def __init__(self, channels: int, skip: int, out: int, *, dropout: float) -> None:
+    def __init__(self, channels: int, skip: int, out: int, *, config: NetworkConfig) -> None:
         super().__init__()
         self.up = ConvAct(channels, out, kernel=2, norm=True)
         self.first = ConvAct(out + skip, out, kernel=3)
-        self.attention = SqueezeExcitation(out)
-        self.dropout = nn.Dropout(dropout)
+        self.attention = ATTENTION[config.attention](out)
+        self.dropout = nn.Dropout(config.dropout)
         self.second = ConvAct(out, out, kernel=3)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -132,14 +118,14 @@ class LatupNet(nn.Module):
         self.config = config
         self.embed = ConvAct(config.in_channels, f, kernel=3)
         self.parallel = ParallelConvolutions(f)
-        self.encode2 = Encoder(3 * f, 2 * f)
-        self.encode3 = Encoder(2 * f, 4 * f)
+        self.encode2 = Encoder(3 * f, 2 * f, attention=config.attention)
+        self.encode3 = Encoder(2 * f, 4 * f, attention=config.attention)
         self.dropout = nn.Dropout(config.dropout)
         self.pool = nn.MaxPool3d(2)
-        self.bottleneck = SqueezeExcitation(4 * f)
-        self.decode3 = Decoder(4 * f, 4 * f, 4 * f, dropout=config.dropout)
-        self.decode2 = Decoder(4 * f, 2 * f, 2 * f, dropout=config.dropout)
-        self.decode1 = Decoder(2 * f, f, f, dropout=config.dropout)
+        self.bottleneck = ATTENTION[config.attention](4 * f)
+        self.decode3 = Decoder(4 * f, 4 * f, 4 * f, config=config)
+        self.decode2 = Decoder(4 * f, 2 * f, 2 * f, config=config)
+        self.decode1 = Decoder(2 * f, f, f, config=config)
         self.head = nn.Conv3d(f, config.classes, kernel_size=1)
         self.apply(_he_uniform)
 

@@ -28,6 +28,8 @@ class TrainSettings:
         validation_window: Voxels of the windows that `segment` will use; multiples of 8.
         filters: Filters at full resolution.
         dropout: Probability of zeroing a voxel's activation.
+        attention: "se" (the published network), "none", "eca", "se-conv", "channel", "spatial" or
+            "cbam".
         steps: Optimizer steps in all.
         batch_size: Crops in a step.
         learning_rate: Its maximum, reached after `warmup_steps`, then falling as a cosine.
@@ -37,14 +39,25 @@ class TrainSettings:
         clip_norm: Largest norm of a gradient.
         ema_decay: Of the moving average of the weights, which is what validation sees.
         cross_entropy_weight: Weight of the cross-entropy beside the Dice loss.
+        tumor_share: Share of crops that are centered on a voxel of a random tissue of the tumor;
+            the others lie anywhere in the brain's box.
         flips: Probability of mirroring along each of i, j, k.
         rotation_rad: Largest rotation about each axis.
         scaling: Largest relative change of size along each axis.
         shift_share: Largest shift of the crop, as a share of the window.
         spatial_probability: Probability of rotating, scaling and shifting a crop.
-        intensity_probability: Probability of each change of intensity.
+        intensity_probability: Probability of rescaling and of shifting the intensities of a crop;
+            contrast, noise and blur come half as often.
+        intensity_scale: Largest relative change of a modality's z-scores.
+        intensity_shift: Largest shift of a modality's z-scores.
+        noise: Largest standard deviation of added noise, in z-scores.
+        blur_voxels: Smallest and largest standard deviation of blurring.
+        drop_probability: Probability of blanking one modality of a crop.
         validate_every: Steps between validations.
         checkpoint_minutes: Minutes between checkpoints.
+        precision: "auto", "float32", "bfloat16" or "float16" (on CUDA only). "auto" is bfloat16
+            where the hardware multiplies matrices in it, which on a CPU means AMX.
+        workers: Processes that load data; 0 loads in the training process, as befits a CPU.
         seed: Fixes the initial weights, the order of cases and every augmentation.
 
     Raises:
@@ -59,6 +72,7 @@ class TrainSettings:
     validation_window: Shape = (80, 96, 80)
     filters: int = 32
     dropout: float = 0.2
+    attention: str = "se"
     steps: int = 1000
     batch_size: int = 1
     learning_rate: float = 2e-3
@@ -68,14 +82,22 @@ class TrainSettings:
     clip_norm: float = 5.0
     ema_decay: float = 0.99
     cross_entropy_weight: float = 1.0
+    tumor_share: float = 0.0
     flips: tuple[float, float, float] = (0.5, 0.0, 0.0)
     rotation_rad: float = 0.2
     scaling: float = 0.15
     shift_share: float = 0.06
     spatial_probability: float = 0.8
-    intensity_probability: float = 0.3
+    intensity_probability: float = 0.4
+    intensity_scale: float = 0.3
+    intensity_shift: float = 0.3
+    noise: float = 0.2
+    blur_voxels: tuple[float, float] = (0.3, 0.9)
+    drop_probability: float = 0.1
     validate_every: int = 250
     checkpoint_minutes: float = 3.0
+    precision: str = "auto"
+    workers: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:

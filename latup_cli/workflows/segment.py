@@ -21,25 +21,23 @@ from latup_cli.domain.volume import LabelMap, Mask
 from latup_cli.errors import OutputError, OutputExistsError, ReadBackError
 from latup_cli.imaging import nifti
 from latup_cli.imaging.atomic import staging
-from latup_cli.inference.decode import decode, region_probabilities
 from latup_cli.inference.models import Model, load_model, shipped_model
-from latup_cli.inference.windows import predict_image
 from latup_cli.intake.find import find_study, study_from_files
 from latup_cli.intake.load import load_study
 from latup_cli.intake.naming import checked_name
-from latup_cli.labels import REGIONS, SCHEMES, label_scheme
+from latup_cli.labels import REGIONS, label_scheme
 from latup_cli.preprocess.prepare import prepare
-from latup_cli.preprocess.restore import to_native, to_native_block
+from latup_cli.preprocess.restore import to_native
 from latup_cli.reporting.build import RunFacts, build_report
 from latup_cli.reporting.files import write_csv_report, write_json_report
 from latup_cli.reporting.preview import write_preview
 from latup_cli.workflows.engines import Opened, open_engine
+from latup_cli.workflows.predict import predict_prepared
 
 Announce: TypeAlias = Callable[[str, float], None]
 """Name of the stage that goes on, and the share of it that is done, in [0, 1]."""
 
 _OPTIONAL_ENDINGS = ("preview.png", "probabilities.nii.gz")
-_TISSUE_NUMBERS = SCHEMES["brats2023"]  # those of `Tissue`, in which the network is decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +124,12 @@ def segment_study(
         result = predict_study(
             prepared, model, opened, settings, on_share=lambda share: announce("segment", share)
         )
-    mask = LabelMap(result.labels.data, study.grid, _TISSUE_NUMBERS).renumbered(scheme)
+    mask = result.labels.renumbered(scheme)
     segmentation = Segmentation(
         mask, result.brain, result.runs_on, result.windows, result.probabilities
     )
-    return _write(_Outcome(study, prepared, segmentation, model, source), output, settings, stages)
+    outcome = _Outcome(study, prepared, segmentation, model, source, opened.warnings)
+    return _write(outcome, output, settings, stages)
 
 
 def predict_study(
@@ -153,24 +152,20 @@ def predict_study(
     Returns:
         The segmentation on the native grid, its labels in the numbers of `Tissue`.
     """
-    spec = model.spec
-    classes, windows = predict_image(
-        prepared.image,
+    found = predict_prepared(
+        prepared,
+        model.spec,
         opened.predict,
-        spec.window,
         overlap=settings.inference.overlap,
-        classes=len(spec.classes),
         on_share=on_share,
     )
-    regions = to_native_block(region_probabilities(classes), prepared)
-    labels = to_native(decode(regions, prepared.brain.data), prepared)
-    native = prepared.placement.native
+    brain = to_native(prepared.brain.data, prepared).astype(bool, copy=False)
     return Segmentation(
-        LabelMap(labels.astype(np.uint8, copy=False), native, _TISSUE_NUMBERS),
-        Mask(to_native(prepared.brain.data, prepared).astype(bool, copy=False), native),
+        found.labels,
+        Mask(brain, found.labels.grid),
         opened.runs_on,
-        windows,
-        _native_probabilities(regions, prepared) if settings.save_probabilities else {},
+        found.windows,
+        _native_probabilities(found.regions, prepared) if settings.save_probabilities else {},
     )
 
 
@@ -183,6 +178,7 @@ class _Outcome:
     segmentation: Segmentation
     model: Model
     source: Path
+    warnings: tuple[str, ...]
 
 
 def _find(folder: Path | None, named: Mapping[str, Path], name: str | None) -> StudyFiles:
@@ -220,7 +216,10 @@ def _write(
                 labels, brain = segmentation.labels, segmentation.brain
                 write_preview(path, study.images, labels, brain, title=name)
         run = RunFacts(
-            folder=outcome.source, created=datetime.now(UTC), stage_seconds=stages.seconds
+            folder=outcome.source,
+            created=datetime.now(UTC),
+            stage_seconds=stages.seconds,
+            warnings=outcome.warnings,
         )
         spec = outcome.model.spec
         report = build_report(study, outcome.prepared, segmentation, spec, run)

@@ -2,104 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from latup_cli.domain.grid import Shape
+from latup_cli.config import AUTO, Device, LesionChallenge
 from latup_cli.domain.model import ModelSpec
-from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import NothingToTrainOnError
+from latup_cli.evaluation.lesions import RULES
 from latup_cli.evaluation.overlap import dice
-from latup_cli.imaging import nifti
+from latup_cli.evaluation.score import CaseScores, score_case
+from latup_cli.evaluation.summary import summarize
+from latup_cli.evaluation.tables import HEADINGS, case_rows, enhancing_text, summary_rows
 from latup_cli.imaging.atomic import write_text
-from latup_cli.inference.decode import decode, region_probabilities
-from latup_cli.inference.windows import Array, predict_image
-from latup_cli.intake.find import find_study
-from latup_cli.intake.load import load_study
-from latup_cli.labels import REGIONS, SCHEMES, LabelScheme
-from latup_cli.preprocess.prepare import prepare
-from latup_cli.preprocess.reference import region_shares
-from latup_cli.preprocess.restore import to_native, to_native_block
+from latup_cli.inference.windows import Array, Predict
+from latup_cli.labels import REGIONS, LabelScheme
 from latup_cli.training import checkpoint
 from latup_cli.training.allocator import keep_freed_memory
-from latup_cli.training.cases import TrainingCase
+from latup_cli.training.card import CardFacts, write_card
+from latup_cli.training.cases import Case
+from latup_cli.training.checkpoint import RunState
 from latup_cli.training.export import export_model, model_spec
-from latup_cli.training.loop import Progress, new_run, train
-from latup_cli.training.network import LatupNet
+from latup_cli.training.hardware import Place, choose_place, this_machine
+from latup_cli.training.logs import logging_to
+from latup_cli.training.loop import Progress, Validate, new_run, train
+from latup_cli.training.network import LatupNet, parameter_count
+from latup_cli.training.processes import joined, local_rank
 from latup_cli.training.settings import TrainSettings
+from latup_cli.training.split import fold, held_out_share
+from latup_cli.workflows.labeled import (
+    LabeledFiles,
+    LabeledStudy,
+    check,
+    find_labeled,
+    load_labeled,
+    prepare_cases,
+    scheme_of,
+)
+from latup_cli.workflows.predict import predict_prepared
 
-_VALIDATION_OVERLAP = 0.25
-_LABELS = SCHEMES["brats2023"]  # the numbers of `Tissue`, in which the network is decoded
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabeledStudy:
-    """A prepared study and its expert labels on the native grid."""
-
-    name: str
-    prepared: PreparedStudy
-    labels: LabelMap
-
-
-def patients(folders: Iterable[Path]) -> list[Path]:
-    """The patient folders below some folders, each sorted by name."""
-    return sorted(p for folder in folders for p in folder.iterdir() if p.is_dir())
-
-
-def load_labeled(folder: Path, spec: ModelSpec, scheme: LabelScheme) -> LabeledStudy:
-    """Read, check and prepare one patient with labels.
-
-    Raises:
-        InputError: If an image or the labels are missing or unusable.
-    """
-    files = find_study(folder)
-    if files.segmentation is None:
-        raise NothingToTrainOnError(f"{folder.name} has no segmentation.")
-    study = load_study(files)
-    labels = nifti.read_labels(files.segmentation.path).data.astype(np.uint8, copy=False)
-    return LabeledStudy(files.name, prepare(study, spec), LabelMap(labels, study.grid, scheme))
-
-
-def training_case(study: LabeledStudy) -> TrainingCase:
-    """What the training loop keeps of a patient."""
-    shares = region_shares(study.labels, study.prepared)
-    target = np.rint(shares * 255.0).astype(np.uint8)
-    return TrainingCase(study.name, study.prepared.image.astype(np.float16), target)
-
-
-def validator(
-    studies: Sequence[LabeledStudy], window: Shape
-) -> Callable[[LatupNet], Mapping[str, float]]:
-    """Mean Dice by region on native grids, with the windows that `segment` uses."""
-
-    def validate(network: LatupNet) -> Mapping[str, float]:
-        network.eval()
-        scores = [_dice_by_region(network, study, window) for study in studies]
-        return {name: float(np.mean([score[name] for score in scores])) for name in REGIONS}
-
-    return validate
-
-
-def _dice_by_region(network: LatupNet, study: LabeledStudy, window: Shape) -> dict[str, float]:
-    def predict(crop: Array) -> Array:
-        with torch.inference_mode():
-            probabilities: Array = torch.softmax(network(torch.from_numpy(crop)), dim=1).numpy()
-        return probabilities
-
-    classes, _ = predict_image(
-        study.prepared.image, predict, window, overlap=_VALIDATION_OVERLAP, classes=4
-    )
-    regions = to_native_block(region_probabilities(classes), study.prepared)
-    block = decode(regions, study.prepared.brain.data)
-    predicted = LabelMap(to_native(block, study.prepared), study.labels.grid, _LABELS)
-    return {
-        name: dice(predicted.region(name).data, study.labels.region(name).data) for name in REGIONS
-    }
+_OVERLAP = 0.5  # that of `segment`
+_SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,45 +58,267 @@ class TrainingData:
 
     Attributes:
         folders: Folders of patient folders.
-        validation: The same, for choosing the best weights; never trained on.
-        scheme: Numbers of the expert labels.
+        validation: The same, for choosing the best weights; never trained on. If empty, a
+            fold or a share of `folders` is held out.
+        held_out: Share of patients to hold out.
+        folds: If not 0, divide the patients into so many folds instead.
+        fold: Which fold to hold out, from 0.
+        labels: Name of the label scheme, or "auto".
     """
 
     folders: Sequence[Path]
-    validation: Sequence[Path]
-    scheme: LabelScheme = SCHEMES["brats2021"]
+    validation: Sequence[Path] = ()
+    held_out: float = 0.2
+    folds: int = 0
+    fold: int = 0
+    labels: str = AUTO
 
 
-def train_model(
-    data: TrainingData,
-    settings: TrainSettings,
-    run_dir: Path,
-    *,
-    initial: Path | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
-) -> Path:
-    """Train on labeled patients, resuming where `run_dir` left off, and export the best.
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Patients to train on, patients to choose weights by, and the scheme of their labels."""
 
-    Args:
+    training: Sequence[LabeledFiles]
+    validation: Sequence[LabeledFiles]
+    scheme: LabelScheme
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """Everything `latup train` can be told.
+
+    Attributes:
         data: Labeled patients.
         settings: The run's settings.
         run_dir: Checkpoints and log; an earlier run there goes on.
+        cache: Where prepared patients are kept; by default in `run_dir`.
         initial: A source model or checkpoint to start from.
+        device: Where to train.
+        hours: Stop after so many hours, with a checkpoint; None for no limit.
+    """
+
+    data: TrainingData
+    settings: TrainSettings
+    run_dir: Path
+    cache: Path | None = None
+    initial: Path | None = None
+    device: Device = field(default_factory=Device)
+    hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How a run ended.
+
+    Attributes:
+        model: The exported model's directory, ready for `latup segment --weights`.
+        steps: Steps done in all sessions of the run.
+        finished: Whether these are all; if not, the same command goes on.
+        measured: Mean validation Dice by region of the exported weights.
+    """
+
+    model: Path
+    steps: int
+    finished: bool
+    measured: Mapping[str, float]
+
+
+def split_patients(data: TrainingData, seed: int) -> Split:
+    """Find all patients and divide them, never a patient's scans.
+
+    Raises:
+        InputError: If modalities or segmentations are missing, or labels cannot be told.
+        NothingToTrainOnError: If one side would be empty.
+    """
+    patients = find_labeled(data.folders)
+    if data.validation:
+        validation = find_labeled(data.validation)
+        both = {p.name for p in patients} & {p.name for p in validation}
+        if both:
+            raise NothingToTrainOnError(f"{min(both)} is on both sides of the split.")
+        return Split(patients, validation, scheme_of([*patients, *validation], data.labels))
+    names = [patient.name for patient in patients]
+    if data.folds:
+        out = fold(names, folds=data.folds, index=data.fold, seed=seed)
+    else:
+        out = held_out_share(names, share=data.held_out, seed=seed)
+    held_out = [patient for patient, is_out in zip(patients, out, strict=True) if is_out]
+    kept = [patient for patient, is_out in zip(patients, out, strict=True) if not is_out]
+    return Split(kept, held_out, scheme_of(patients, data.labels))
+
+
+def check_data(data: TrainingData, settings: TrainSettings) -> Split:
+    """Read and prepare every patient without training.
+
+    Raises:
+        LabeledDataError: Naming every case that cannot be used, and why.
+    """
+    split = split_patients(data, settings.seed)
+    check([*split.training, *split.validation], model_spec(settings), split.scheme)
+    return split
+
+
+def train_model(
+    request: TrainRequest, *, report: Callable[[Progress], None] = lambda _: None
+) -> Trained:
+    """Train on labeled patients, resuming where `run_dir` left off, and export the best.
+
+    Under `torchrun`, every process calls this, and the first one validates and writes.
+
+    Args:
+        request: What to train on and how.
         report: Called after every step.
 
-    Returns:
-        The model directory, ready for `latup segment --weights`.
+    Raises:
+        InputError: If patients cannot be used (exit code 3).
+        DeviceError: If the device that was asked for cannot be used (6).
+        OutputError: If a checkpoint cannot be written (10).
+        TrainingError: If there is nothing to train on, or the loss is not a number (12).
     """
+    settings, run_dir = request.settings, request.run_dir
     keep_freed_memory()
+    split = split_patients(request.data, settings.seed)
     spec = model_spec(settings)
     write_text(run_dir / "train.toml", settings.to_toml())
-    cases = [training_case(load_labeled(f, spec, data.scheme)) for f in patients(data.folders)]
-    held_out = [load_labeled(f, spec, data.scheme) for f in patients(data.validation)]
-    state = new_run(settings, checkpoint.load_weights(initial) if initial else None)
-    if (run_dir / "last.pt").exists():
-        checkpoint.restore(run_dir / "last.pt", state)
-    validate = validator(held_out, settings.validation_window)
-    for progress in train(state, settings, cases, validate, run_dir):
-        report(progress)
-    best = checkpoint.load_weights(run_dir / "best.pt")
-    return export_model(best, settings, state.best_measured, run_dir / "model")
+    cache = request.cache or run_dir / "prepared"
+    check(split.validation, spec, split.scheme)
+    cases = prepare_cases(split.training, spec, split.scheme, cache)
+    place = choose_place(request.device, settings.precision, this_machine(), local_rank())
+    with joined(place) as here:
+        state = _state(request, here)
+        _run(request, state, cases, validator(split, spec, here), here, report)
+    return _export(request, state, split, here)
+
+
+def validator(split: Split, spec: ModelSpec, place: Place) -> Validate:
+    """Mean Dice by region on native grids, with the windows that `segment` uses."""
+
+    def validate(network: LatupNet) -> Mapping[str, float]:
+        scores = [
+            {
+                region: dice(predicted.region(region).data, study.labels.region(region).data)
+                for region in REGIONS
+            }
+            for study, predicted in _predictions(network, split, spec, place)
+        ]
+        return {region: float(np.mean([s[region] for s in scores])) for region in REGIONS}
+
+    return validate
+
+
+def as_predictor(network: LatupNet, place: Place) -> Predict:
+    """The PyTorch network as the callable that windows are run through."""
+
+    def predict(window: Array) -> Array:
+        with torch.inference_mode(), place.autocast():
+            logits = network(torch.from_numpy(window).to(place.device))
+        probabilities: Array = torch.softmax(logits.float(), dim=1).cpu().numpy()
+        return probabilities
+
+    return predict
+
+
+def _predictions(
+    network: LatupNet, split: Split, spec: ModelSpec, place: Place
+) -> Iterator[tuple[LabeledStudy, LabelMap]]:
+    """Each held-out study, prepared anew so that one at a time is in memory, and its labels."""
+    network.eval()
+    predict = as_predictor(network, place)
+    for patient in split.validation:
+        study = load_labeled(patient, spec, split.scheme)
+        yield study, predict_prepared(study.prepared, spec, predict, overlap=_OVERLAP).labels
+
+
+def _state(request: TrainRequest, place: Place) -> RunState:
+    """Where the run's last checkpoint stands, or a new beginning."""
+    initial = checkpoint.load_weights(request.initial) if request.initial else None
+    state = new_run(request.settings, initial, place)
+    last = request.run_dir / "last.pt"
+    if last.exists():
+        checkpoint.restore(last, state)
+    return state
+
+
+def _run(
+    request: TrainRequest,
+    state: RunState,
+    cases: Sequence[Case],
+    validate: Validate,
+    place: Place,
+    report: Callable[[Progress], None],
+) -> None:
+    """Train until the last step or the time limit; the first process keeps the log."""
+    started = time.monotonic()
+    steps = train(state, request.settings, cases, validate, request.run_dir, place=place)
+    with logging_to(request.run_dir) if place.is_first else nullcontext(report) as log:
+        for progress in steps:
+            log(progress)
+            report(progress)
+            hours = (time.monotonic() - started) / _SECONDS_PER_HOUR
+            if request.hours is not None and hours >= request.hours:
+                steps.close()
+
+
+def _export(request: TrainRequest, state: RunState, split: Split, place: Place) -> Trained:
+    """Export the best weights so far with their card; a run that was never validated is, now."""
+    settings, run_dir = request.settings, request.run_dir
+    directory, finished = run_dir / "model", state.step >= settings.steps
+    if place.is_first:
+        best = _best(run_dir, state)
+        spec = model_spec(settings)
+        scored = [
+            score_case(study.name, labels, study.labels, RULES[LesionChallenge.GLI])
+            for study, labels in _predictions(best, split, spec, Place("cpu", "float32"))
+        ]
+        measured = _measured(scored)
+        exported = export_model(best, settings, measured, directory)
+        facts = _card_facts(settings, state, split, scored, exported.sha256, parameter_count(best))
+        write_card(directory, facts, run_dir / "log.csv")
+    return Trained(directory, state.step, finished, state.best_measured)
+
+
+def _best(run_dir: Path, state: RunState) -> LatupNet:
+    best = run_dir / "best.pt"
+    return checkpoint.load_weights(best) if best.exists() else state.average.to("cpu")
+
+
+def _measured(cases: Sequence[CaseScores]) -> dict[str, object]:
+    """What `model.json` says: mean Dice, ET over the cases with enough of it, and false ET."""
+    summary = summarize(cases)
+    enhancing = summary.enhancing
+    mean = {region: round(summary.regions[region]["dice"].mean, 4) for region in ("WT", "TC")}
+    if enhancing.metrics:
+        mean["ET"] = round(enhancing.metrics["dice"].mean, 4)
+    false = enhancing.false_ml
+    return {
+        "dice": mean,
+        "cases": summary.cases,
+        "cases_with_1_ml_of_ET": enhancing.cases,
+        "false_ET_ml_on_others": None if false is None else round(false.mean, 4),
+        "on": "the studies that weights were chosen by",
+    }
+
+
+def _card_facts(
+    settings: TrainSettings,
+    state: RunState,
+    split: Split,
+    scored: Sequence[CaseScores],
+    sha256: str,
+    parameters: int,
+) -> CardFacts:
+    summary = summarize(scored)
+    columns = tuple(HEADINGS.values())
+    return CardFacts(
+        settings=settings,
+        parameters=parameters,
+        sha256=sha256,
+        trained_on=[patient.name for patient in split.training],
+        validated_on=[patient.name for patient in split.validation],
+        steps=state.step,
+        hours=state.seconds / _SECONDS_PER_HOUR,
+        machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads",
+        means=(("region", "", *columns), summary_rows(summary)),
+        cases=(("case", "region", *columns), case_rows(scored)),
+        remark=enhancing_text(summary.enhancing),
+    )

@@ -44,7 +44,8 @@ class Person:
         fine_warp_mm: Deviation of the displacements of single gyri.
         sharpness: Exponent that undoes part of the averaging over 152 people.
         folding: Deviation of the random log-odds that make gyri irregular.
-        csf_odds: Factor on the odds of CSF; above 1 widens sulci and ventricles, as age does.
+        odds: Factors on the odds of CSF, gray and white matter; a larger first one widens sulci
+            and ventricles, as age does.
         shaved_mm: Depth of outer brain surface that skull stripping took away.
     """
 
@@ -53,7 +54,7 @@ class Person:
     fine_warp_mm: float
     sharpness: float
     folding: float
-    csf_odds: float
+    odds: tuple[float, float, float]
     shaved_mm: float
 
 
@@ -158,9 +159,8 @@ def _individual(average: Array, person: Person, rng: np.random.Generator) -> Arr
     """Sharpen averaged fractions and let chance decide where they leave it open."""
     _, i, j, k = average.shape
     odds = np.maximum(average, _SMALLEST) ** person.sharpness
-    odds[0] *= person.csf_odds
-    for part in odds:
-        part *= np.exp(person.folding * smooth_field(rng, (i, j, k), 2.0))
+    for part, factor in zip(odds, person.odds, strict=True):
+        part *= factor * np.exp(person.folding * smooth_field(rng, (i, j, k), 2.0))
     fractions: Array = odds / odds.sum(axis=0)
     return fractions
 

@@ -55,7 +55,8 @@ class Scene:
         detail: (i, j, k) float64, T1 detail of the template.
         depth: (i, j, k) float64, 1 at the tumor core, 0 at the end of the edema.
         vessels: (i, j, k) float64 in [0, 1].
-        texture: (6, i, j, k) float64, smooth variation common to the modalities, deviation 1.
+        texture: "healthy" or tumor class to (i, j, k) float64, smooth variation that the
+            modalities have in common, deviation 1.
         brain: (i, j, k) bool.
     """
 
@@ -64,7 +65,7 @@ class Scene:
     detail: Array
     depth: Array
     vessels: Array
-    texture: Array
+    texture: Mapping[str, Array]
     brain: Bools
 
 
@@ -76,7 +77,7 @@ def compose_scene(anatomy: Anatomy, tumor: Tumor, rng: np.random.Generator) -> S
     healthy = anatomy.fractions * (rest * (1.0 - edema))
     weights = np.concatenate([healthy, np.stack([ncr, rest * edema, et])])
     mixing = _mixing(weights, anatomy.brain)
-    texture = np.stack([_texture(rng, anatomy.brain) for _ in CLASSES])
+    texture = {name: _texture(rng, anatomy.brain) for name in ("healthy", "NCR", "ED", "ET")}
     vessels = _vessels(anatomy, rng) * rest
     return Scene(weights, mixing, anatomy.detail, tumor.depth, vessels, texture, anatomy.brain)
 
@@ -160,7 +161,7 @@ def _variation(scene: Scene, contrast: Contrast, rng: np.random.Generator) -> Ar
     own = _texture(rng, scene.brain)
     total = contrast.detail * scene.detail + contrast.vessels * scene.vessels
     for number, name in enumerate(CLASSES):
-        mixed = 0.75 * scene.texture[number] + 0.66 * own
+        mixed = 0.75 * scene.texture.get(name, scene.texture["healthy"]) + 0.66 * own
         total += contrast.uneven[name] * mixed * scene.weights[number]
     edema = scene.weights[CLASSES.index("ED")]
     deepest = scene.depth - np.average(scene.depth, weights=edema)

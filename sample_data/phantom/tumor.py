@@ -42,7 +42,8 @@ class TumorPlan:
         ragged: Deviation of the relative radius.
         rim_mm: Mean thickness of the enhancing rim.
         rim_spread_mm: Deviation of that thickness along the rim.
-        gaps: Part of the rim that hardly enhances.
+        gaps: Part of the rim that does not enhance.
+        strands: Part of the core that enhances wherever it lies.
         edema_ml: Volume of edema.
         edema_fade_mm: Width over which edema fades into normal tissue.
     """
@@ -52,6 +53,7 @@ class TumorPlan:
     rim_mm: float
     rim_spread_mm: float
     gaps: float
+    strands: float
     edema_ml: float
     edema_fade_mm: float
 
@@ -81,12 +83,12 @@ def grow_tumor(anatomy: Anatomy, plan: TumorPlan, place: Array, rng: np.random.G
         rng: Where the irregularities come from.
     """
     core = _core(plan, place, rng) & anatomy.brain
-    enhancing = core & (_depth_mm(core) <= _rim_mm(plan, core, rng))
+    enhancing = _enhancing(plan, core, rng)
     arrival = _arrival_mm(anatomy, core, rng)
     reach = _reach_for_volume(arrival, plan.edema_ml)
     labels = _labels(core, enhancing, _edema_label(arrival < reach, anatomy, core))
     fade = special.expit((reach - arrival) / (plan.edema_fade_mm / 4.0))
-    return Tumor(labels, fade * ~core, np.clip(1.0 - arrival / reach, 0.0, 1.0))
+    return Tumor(labels, fade, np.clip(1.0 - arrival / reach, 0.0, 1.0))
 
 
 def _core(plan: TumorPlan, place: Array, rng: np.random.Generator) -> Bools:
@@ -106,12 +108,14 @@ def _relative_radius(lobe: Lobe, place: Array) -> Array:
     return radius
 
 
-def _rim_mm(plan: TumorPlan, core: Bools, rng: np.random.Generator) -> Array:
+def _enhancing(plan: TumorPlan, core: Bools, rng: np.random.Generator) -> Bools:
+    """A rim of uneven thickness with gaps, and strands that reach into the core."""
     i, j, k = core.shape
-    thick = plan.rim_mm + plan.rim_spread_mm * smooth_field(rng, (i, j, k), 5.0)
-    thin = smooth_field(rng, (i, j, k), 4.0)
-    gap = thin < np.quantile(thin[core], plan.gaps)
-    return np.where(gap, 0.0, np.maximum(thick, 1.5))
+    thick = plan.rim_mm + plan.rim_spread_mm * smooth_field(rng, (i, j, k), 4.0)
+    rim = core & (_depth_mm(core) <= np.maximum(thick, 1.5))
+    gap, strand = (smooth_field(rng, (i, j, k), scale) for scale in (3.5, 2.0))
+    rim &= gap > np.quantile(gap[core], plan.gaps)
+    return rim | (core & (strand > np.quantile(strand[core], 1.0 - plan.strands)))
 
 
 def _arrival_mm(anatomy: Anatomy, core: Bools, rng: np.random.Generator) -> Array:

@@ -168,7 +168,7 @@ BAD_IMAGES = {
     "cut short": (replaced(b"", cut=9000), UnreadableImageError, "damaged"),
     "cut in header": (replaced(b"", cut=60), UnreadableImageError, "damaged"),
     "wrong magic": (edited(344, b"ni1\0"), UnreadableImageError, "not a NIfTI"),
-    "terabytes": (edited(40, SHORT_DIM), UnreadableImageError, "cut short"),
+    "terabytes": (edited(40, SHORT_DIM), UnreadableImageError, "27,000,000,000,000 voxels"),
     "no such type": (edited(70, b"\x77\x07"), UnreadableImageError, "damaged"),
     "checksum": (broken_checksum, UnreadableImageError, "damaged"),
     "4-D": (changed(lambda d: np.stack([d, d], -1)), SeveralVolumesError, "2 volumes"),

@@ -35,7 +35,7 @@ def certain(classes: Tensor, margin: float = 40.0) -> Tensor:
 
 
 def test_log_probabilities_are_those_of_the_summed_classes() -> None:
-    """log p is the logarithm of the softmax shares of a region's tissues, and log(1 - p) of the rest."""
+    """A region's p is the softmax share of its tissues together, and 1 - p that of the rest."""
     shares = torch.softmax(scores().double(), dim=1)
     inside, outside = region_log_probabilities(scores().double())
     for n, members in enumerate(REGIONS.values()):

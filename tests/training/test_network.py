@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from latup_cli.training.attention import SqueezeExcitation
+from latup_cli.training.attention import SqueezeExcitation
 from latup_cli.training.network import (
     STRIDE,
     ConvAct,
     LatupNet,
     NetworkConfig,
-    SqueezeExcitation,
     parameter_count,
 )
 
@@ -35,22 +36,18 @@ def image(batch: int = 1) -> Tensor:
 
 def described(layer: nn.Module, given: Tensor, out: Tensor) -> str:
     """One layer in the words of the paper's table, such as "conv3 8->24 @1/2"."""
-    scale = "" if out.ndim == 2 else f" @1/{SIZE[0] // out.shape[2]}"
-    match layer:
-        case nn.Conv3d():
-            return f"conv{layer.kernel_size[0]} {given.shape[1]}->{out.shape[1]}{scale}"
-        case nn.Linear():
-            return f"linear {given.shape[1]}->{out.shape[1]}"
-        case nn.LeakyReLU():
-            return f"act {layer.negative_slope}"
-        case nn.InstanceNorm3d():
-            return f"norm {out.shape[1]} eps {layer.eps}"
-        case nn.MaxPool3d():
-            return f"pool {layer.kernel_size}{scale}"
-        case nn.Dropout():
-            return f"dropout {layer.p}"
-        case _:
-            return ""
+    scale = "" if out.ndim == 2 else f"@1/{SIZE[0] // out.shape[2]}"
+    channels = f"{given.shape[1]}->{out.shape[1]}"
+    words = {
+        nn.Conv3d: "conv{0.kernel_size[0]} {1} {2}",
+        nn.Linear: "linear {1}",
+        nn.LeakyReLU: "act {0.negative_slope}",
+        nn.InstanceNorm3d: "norm {0.num_features} eps {0.eps}",
+        nn.MaxPool3d: "pool {0.kernel_size} {2}",
+        nn.Dropout: "dropout {0.p}",
+        nn.ConstantPad3d: "",
+    }
+    return words[type(layer)].format(layer, channels, scale)
 
 
 def layers(network: LatupNet) -> list[str]:
@@ -153,11 +150,11 @@ def test_skip_connections_leave_before_dropout() -> None:
     network = small().train()
     network.dropout.p = 1.0
     seen: dict[str, Tensor] = {}
-    network.encode3.register_forward_hook(lambda _m, _i, out: seen.update(skip=out))
-    network.decode3.first.register_forward_pre_hook(lambda _m, given: seen.update(joined=given[0]))
+    network.encode2.register_forward_hook(lambda _m, _i, out: seen.update(skip=out))
+    network.decode2.first.register_forward_pre_hook(lambda _m, given: seen.update(joined=given[0]))
     network(image())
     assert seen["skip"].abs().sum() > 0
-    assert torch.equal(seen["joined"][:, 4 * F :], seen["skip"])
+    assert torch.equal(seen["joined"][:, 2 * F :], seen["skip"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def test_after_the_warm_up_it_only_falls() -> None:
     """Half a cosine from the peak: slow, fast, slow, without a step upward."""
     falling = RATES[10:]
     assert falling[0] == pytest.approx(2e-3)
-    assert all(later < earlier for earlier, later in zip(falling, falling[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(falling))
     assert RATES[55] == pytest.approx((2e-3 + 2e-5) / 2)
 
 

@@ -27,7 +27,7 @@ def settings_file(tmp_path: Path, text: str) -> Path:
 
 @given(NAMES, EIGHTS, st.floats(0.1, 8.0), st.floats(1e-9, 10.0), st.tuples(SHARES, SHARES, SHARES))
 @LAW
-def test_settings_come_back_from_their_file(  # noqa: PLR0917
+def test_settings_come_back_from_their_file(
     tmp_path_factory: pytest.TempPathFactory,
     name: str,
     window: tuple[int, int, int],

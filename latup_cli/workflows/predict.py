@@ -1,0 +1,67 @@
+"""From a prepared study through the network to labels on the input's own array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from latup_cli.domain.model import ModelSpec
+from latup_cli.domain.study import PreparedStudy
+from latup_cli.domain.volume import LabelMap
+from latup_cli.inference.decode import decode, region_probabilities
+from latup_cli.inference.windows import Predict, predict_image
+from latup_cli.labels import SCHEMES
+from latup_cli.preprocess.restore import to_native, to_native_block
+
+TISSUE_NUMBERS = SCHEMES["brats2023"]
+"""The numbers of `Tissue`, in which the network is decoded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the network said.
+
+    Attributes:
+        labels: On the input's grid and in its axis order, in the numbers of `Tissue`.
+        regions: (3, i, j, k) float32 probabilities of WT, TC, ET on the native block.
+        windows: How many windows it took.
+    """
+
+    labels: LabelMap
+    regions: npt.NDArray[np.float32]
+    windows: int
+
+
+def predict_prepared(
+    prepared: PreparedStudy,
+    spec: ModelSpec,
+    predict: Predict,
+    *,
+    overlap: float,
+    on_share: Callable[[float], None] = lambda _: None,
+) -> Prediction:
+    """Run windows, bring the regions to the native block, decode them, and put them back.
+
+    Args:
+        prepared: What the network sees.
+        spec: The model's description.
+        predict: The network.
+        overlap: Least share of a window that its neighbor sees too.
+        on_share: Called after each window with the share of windows that are done.
+    """
+    classes, windows = predict_image(
+        prepared.image,
+        predict,
+        spec.window,
+        overlap=overlap,
+        classes=len(spec.classes),
+        on_share=on_share,
+    )
+    regions = to_native_block(region_probabilities(classes), prepared)
+    labels = to_native(decode(regions, prepared.brain.data), prepared)
+    native = prepared.placement.native
+    label_map = LabelMap(labels.astype(np.uint8, copy=False), native, TISSUE_NUMBERS)
+    return Prediction(label_map, regions, windows)
