@@ -4,7 +4,8 @@ Usage: python benchmarks/accuracy.py FOLDER [--model NAME | --weights DIR] [--js
 
 FOLDER holds one folder per patient, in any naming that `latup segment` knows, each with a
 segmentation in the numbers of BraTS 2017 to 2021. Every patient goes through the same function
-as `latup segment`: the ONNX graph, windows, and the mask that was written and read back.
+as `latup segment`: the ONNX graph, windows, and the mask that was written and read back. The
+figures come from the same functions as those of `latup evaluate`.
 """
 
 from __future__ import annotations
@@ -13,32 +14,21 @@ import argparse
 import json
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from latup_cli.config import DEFAULT_MODEL, SegmentSettings
+from latup_cli.config import DEFAULT_MODEL, LesionChallenge, SegmentSettings
 from latup_cli.domain.volume import LabelMap
-from latup_cli.evaluation.overlap import dice
+from latup_cli.evaluation.lesions import RULES
+from latup_cli.evaluation.score import CaseScores, score_case
+from latup_cli.evaluation.summary import has_enough_et, summarize
 from latup_cli.imaging import nifti
 from latup_cli.intake.find import find_study
-from latup_cli.labels import REGIONS, SCHEMES
+from latup_cli.labels import SCHEMES
 from latup_cli.workflows.segment import segment_study
 
 SCHEME = SCHEMES["brats2021"]
-ENOUGH_ET_ML = 1.0
-"""ET Dice turns on single voxels where the reference has less than this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One patient: Dice by region, and how much ET there is and was found, in mL."""
-
-    case: str
-    dice: dict[str, float]
-    reference_et_ml: float
-    predicted_et_ml: float
 
 
 def labels_of(path: Path) -> LabelMap:
@@ -47,33 +37,41 @@ def labels_of(path: Path) -> LabelMap:
     return LabelMap(image.data.astype(np.uint8, copy=False), image.grid, SCHEME)
 
 
-def measure(folder: Path, settings: SegmentSettings) -> Score:
+def measure(folder: Path, settings: SegmentSettings) -> CaseScores:
     """Segment one patient into a temporary folder and compare with the expert's labels."""
-    with tempfile.TemporaryDirectory() as scratch:
-        done = segment_study(folder, Path(scratch), settings)
-        predicted = labels_of(done.mask)
     segmentation = find_study(folder).segmentation
     if segmentation is None:
         sys.exit(f"{folder} has no segmentation")
+    with tempfile.TemporaryDirectory() as scratch:
+        done = segment_study(folder, Path(scratch), settings)
+        predicted = labels_of(done.mask)
     reference = labels_of(segmentation.path)
-    scores = {
-        name: dice(predicted.region(name).data, reference.region(name).data) for name in REGIONS
+    return score_case(folder.name, predicted, reference, RULES[LesionChallenge.GLI])
+
+
+def figures(scores: list[CaseScores]) -> dict[str, float]:
+    """Means over all cases; ET Dice over those with at least 1 mL, excess ET on the others."""
+    summary = summarize(scores)
+    means = {name: summary.regions[name]["dice"].mean for name in ("WT", "TC")}
+    enhancing = summary.enhancing
+    means["ET"] = enhancing.metrics["dice"].mean if enhancing.cases else float("nan")
+    means["ET_cases"] = enhancing.cases
+    every_et = [score.regions["ET"] for score in scores]
+    excess = [max(0.0, et.volume_error_ml) for et in every_et if not has_enough_et(et)]
+    means["excess_ET_ml"] = float(np.mean(excess)) if excess else 0.0
+    means["cases"] = summary.cases
+    return {name: round(value, 4) for name, value in means.items()}
+
+
+def as_row(score: CaseScores) -> dict[str, object]:
+    """One patient: Dice by region, and how much ET there is and was found, in mL."""
+    et = score.regions["ET"]
+    return {
+        "case": score.name,
+        "dice": {name: region.counts.dice for name, region in score.regions.items()},
+        "reference_et_ml": et.reference_ml,
+        "predicted_et_ml": et.predicted_ml,
     }
-    et = [labels.region("ET").volume_ml for labels in (reference, predicted)]
-    return Score(folder.name, scores, reference_et_ml=et[0], predicted_et_ml=et[1])
-
-
-def summarize(scores: list[Score]) -> dict[str, float]:
-    """Means over all cases; ET Dice over those with at least 1 mL, false ET on the others."""
-    enough = [s for s in scores if s.reference_et_ml >= ENOUGH_ET_ML]
-    others = [s for s in scores if s.reference_et_ml < ENOUGH_ET_ML]
-    summary = {name: float(np.mean([s.dice[name] for s in scores])) for name in ("WT", "TC")}
-    summary["ET"] = float(np.mean([s.dice["ET"] for s in enough])) if enough else float("nan")
-    summary["ET_cases"] = len(enough)
-    excess = [max(0.0, s.predicted_et_ml - s.reference_et_ml) for s in others]
-    summary["excess_ET_ml"] = float(np.mean(excess)) if others else 0.0
-    summary["cases"] = len(scores)
-    return {name: round(value, 4) for name, value in summary.items()}
 
 
 def main() -> None:
@@ -90,16 +88,17 @@ def main() -> None:
     for folder in sorted(path for path in given.folder.iterdir() if path.is_dir()):
         score = measure(folder, settings)
         scores.append(score)
-        row = "".join(f"{value:8.3f}" for value in score.dice.values())
-        print(f"{score.case:<28}{row}{score.reference_et_ml:9.2f}{score.predicted_et_ml:10.2f}")
-    summary = summarize(scores)
+        row = "".join(f"{region.counts.dice:8.3f}" for region in score.regions.values())
+        et = score.regions["ET"]
+        print(f"{score.name:<28}{row}{et.reference_ml:9.2f}{et.predicted_ml:10.2f}")
+    means = figures(scores)
     print(
-        f"mean: WT {summary['WT']:.3f}, TC {summary['TC']:.3f}, "
-        f"ET {summary['ET']:.3f} over the {summary['ET_cases']:.0f} with at least 1 mL of it; "
-        f"on the others {summary['excess_ET_ml']:.2f} mL too much ET"
+        f"mean: WT {means['WT']:.3f}, TC {means['TC']:.3f}, "
+        f"ET {means['ET']:.3f} over the {means['ET_cases']:.0f} with at least 1 mL of it; "
+        f"on the others {means['excess_ET_ml']:.2f} mL too much ET"
     )
     if given.json:
-        content = {"summary": summary, "cases": [asdict(score) for score in scores]}
+        content = {"summary": means, "cases": [as_row(score) for score in scores]}
         given.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

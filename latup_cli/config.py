@@ -81,6 +81,8 @@ class SegmentSettings:
         weights: Folder of a trained model; wins over `model`.
         labels: Label scheme of the mask that is written.
         inference: How the network is run.
+        channels: Order of the modalities in a 4-D file, apart by commas; None if the study
+            is not one file, or a `dataset.json` states it.
         preview: Whether to draw a PNG.
         save_probabilities: Whether to write the region probabilities.
         overwrite: Whether earlier results may be replaced.
@@ -90,6 +92,7 @@ class SegmentSettings:
     weights: Path | None = None
     labels: str = DEFAULT_LABELS
     inference: InferenceSettings = field(default_factory=InferenceSettings)
+    channels: str | None = None
     preview: bool = False
     save_probabilities: bool = False
     overwrite: bool = False

@@ -50,8 +50,8 @@ PERSON = Person(
     fine_warp_mm=0.8,
     sharpness=2.1,
     folding=0.6,
-    odds=(3.2, 1.0, 1.7),
-    shaved_mm=2.0,
+    odds=(5.0, 1.0, 2.0),
+    shaved_mm=2.5,
 )
 
 PLAN = TumorPlan(
@@ -60,12 +60,12 @@ PLAN = TumorPlan(
         Lobe((-92.0, 106.0, 96.0), (11.0, 13.0, 10.0), 0.0),
     ),
     ragged=0.17,
-    rim_mm=3.6,
-    rim_spread_mm=1.8,
-    gaps=0.15,
-    strands=0.12,
+    rim_mm=3.5,
+    rim_spread_mm=1.5,
+    gaps=0.08,
+    strands=0.10,
     edema_ml=52.0,
-    edema_fade_mm=8.0,
+    edema_fade_mm=10.0,
 )
 
 PUSH = MassEffect((-85.0, 95.0, 99.0), strength=0.3, reach_mm=32.0)
@@ -74,13 +74,13 @@ SCALE = Scale(mean=110.0, deviation=20.0, largest=255)
 
 _EVEN = {"CSF": 0.4, "GM": 0.25, "WM": 0.15, "NCR": 0.4, "ED": 0.4, "ET": 0.35}
 CONTRASTS: Mapping[str, Contrast] = {
-    "t1": Contrast({"CSF": -1.75, "GM": -0.32, "WM": 0.80, "NCR": -0.9, "ED": 0.0, "ET": -0.35},
+    "t1": Contrast({"CSF": -1.75, "GM": -0.30, "WM": 0.74, "NCR": -0.65, "ED": 0.0, "ET": -0.35},
         _EVEN, -0.4, 3.0, 0.0, (0.6, 0.6, 0.6), 0.20, (0.70, 0.75, 0.75), 0.20),
-    "t1ce": Contrast({"CSF": -1.3, "GM": -0.3, "WM": 0.35, "NCR": -0.55, "ED": -0.15, "ET": 1.9},
-        _EVEN | {"ET": 1.3, "NCR": 0.5, "WM": 0.1}, -0.3, 2.0, 5.0, (0.5, 0.5, 0.5), 0.17, (0.5, 0.62, 0.6), 0.18),
-    "t2": Contrast({"CSF": 2.0, "GM": -0.1, "WM": -0.65, "NCR": 1.6, "ED": 0.75, "ET": 0.9},
+    "t1ce": Contrast({"CSF": -1.15, "GM": -0.22, "WM": 0.25, "NCR": -0.1, "ED": -0.12, "ET": 1.5},
+        _EVEN | {"ET": 0.8, "NCR": 0.35, "ED": 0.3, "WM": 0.1}, -0.3, 2.0, 5.0, (0.5, 0.5, 0.5), 0.17, (0.5, 0.62, 0.6), 0.18),
+    "t2": Contrast({"CSF": 2.0, "GM": -0.1, "WM": -0.65, "NCR": 1.6, "ED": 0.62, "ET": 0.8},
         _EVEN | {"NCR": 0.7, "CSF": 0.6, "WM": 0.1}, 0.8, 0.0, -0.5, (0.45, 0.45, 0.9), 0.12, (0.8, 0.8, 1.3), 0.10),
-    "flair": Contrast({"CSF": -1.2, "GM": 0.0, "WM": -0.14, "NCR": 1.35, "ED": 1.8, "ET": 1.75},
+    "flair": Contrast({"CSF": -1.05, "GM": 0.0, "WM": -0.14, "NCR": 1.4, "ED": 1.6, "ET": 1.7},
         _EVEN | {"NCR": 0.7, "ED": 0.5, "ET": 0.6, "CSF": 0.8, "GM": 0.45}, 1.2, 0.0, 0.0, (0.45, 0.45, 1.0), 0.17, (0.55, 0.65, 1.2), 0.15),
 }
 

@@ -14,6 +14,8 @@ from latup_cli.cli import console
 from latup_cli.cli.options import Json, Overwrite, Quiet, Verbose
 from latup_cli.config import AUTO, EvaluateSettings, LesionChallenge
 
+_WIDEST = 1000
+
 if TYPE_CHECKING:
     from latup_cli.evaluation.summary import Evaluation
 
@@ -111,10 +113,12 @@ def _print_table(title: str, header: tuple[str, ...], rows: tuple[tuple[str, ...
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column, heading in enumerate(header):
-        table.add_column(heading, justify="right" if column else "left", no_wrap=column == 0)
+        table.add_column(heading, justify="right" if column else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    # a narrow terminal or a file may wrap lines, but no figure is cut short
+    needed = Console(width=_WIDEST).measure(table).maximum
+    Console(highlight=False, width=needed).print(table)
 
 
 def _tell(evaluation: Evaluation, *, quiet: bool) -> None:

@@ -31,7 +31,9 @@ from latup_cli.config import (
 def segment(
     study: Annotated[
         Path | None,
-        typer.Argument(help="Folder with T1, T1ce, T2 and FLAIR.", metavar="PATIENT_DIR"),
+        typer.Argument(
+            help="Folder with T1, T1ce, T2 and FLAIR, or one 4-D file.", metavar="PATIENT_DIR"
+        ),
     ] = None,
     output: Output = None,
     t1: Annotated[
@@ -46,6 +48,10 @@ def segment(
     flair: Annotated[
         Path | None,
         typer.Option("--flair", "--fla", "--t2f", help="The FLAIR."),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option("--channels", help="Order in a 4-D file, such as flair,t1,t1ce,t2."),
     ] = None,
     name: Annotated[
         str | None,
@@ -81,6 +87,7 @@ def segment(
             weights=weights,
             labels=labels,
             inference=InferenceSettings(device=Device.parse(device), engine=engine),
+            channels=channels,
             preview=preview,
             save_probabilities=save_probabilities,
             overwrite=overwrite,

@@ -16,6 +16,7 @@ _TELLING = re.compile(
 _SEPARATORS = re.compile(r"[\W_]+")
 _SHORTEST_WORD = 3
 _HASH_LENGTH = 8
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")  # eight digits would look like a date
 _SUFFIXES = (".nii.gz", ".hdr.gz", ".img.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha",
              ".mhd", ".json", ".dcm")  # fmt: skip
 
@@ -43,9 +44,9 @@ def private_words(place: PurePath) -> frozenset[str]:
 
 
 def short_hash(name: str) -> str:
-    """Eight hexadecimal digits that are always the same for a name."""
+    """Eight letters that are always the same for a name."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:_HASH_LENGTH]
+    return digest.hexdigest()[:_HASH_LENGTH].translate(_LETTERS)
 
 
 def discreet(name: str) -> str:

@@ -71,7 +71,8 @@ class InputFile:
     Attributes:
         modality: "t1", "t1ce", "t2" or "flair".
         path: Relative to the study's folder, with forward slashes.
-        sha256: Of the file's bytes, in lower-case hexadecimal.
+        sha256: Of the file's bytes, in lower-case hexadecimal; of header and voxels in a row
+            for a `.hdr/.img` pair.
         reason: Why it was taken for this modality.
     """
 

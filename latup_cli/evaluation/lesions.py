@@ -93,7 +93,8 @@ def lesion_scores(
     predicted, components = _labeled(prediction)
     zone_of, component_of = touching(zones, predicted)
     sizes = np.bincount(zones[reference], minlength=int(zones.max(initial=0)) + 1)
-    counted = np.flatnonzero(sizes * np.prod(spacing_mm) > rule.ignored_mm3)
+    volumes_mm3 = np.round(sizes * np.prod(spacing_mm), 3)  # headers are in single precision
+    counted = np.flatnonzero(volumes_mm3 > rule.ignored_mm3)
     pairs = []
     for zone in counted:
         matched = component_of[zone_of == zone]

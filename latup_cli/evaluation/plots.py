@@ -23,7 +23,7 @@ from latup_cli.evaluation.chart import (
 )
 from latup_cli.evaluation.confusion import CLASSES, Confusion, row_shares
 from latup_cli.evaluation.score import CaseScores
-from latup_cli.evaluation.summary import Evaluation, Spread
+from latup_cli.evaluation.summary import ENOUGH_ET_ML, Evaluation, Spread, has_enough_et
 from latup_cli.imaging.png import write_png
 from latup_cli.labels import REGIONS
 
@@ -57,21 +57,23 @@ def write_plots(folder: Path, evaluation: Evaluation) -> None:
 def draw_dice(cases: Sequence[CaseScores]) -> npt.NDArray[np.uint8]:
     """Dice by region: a dot per case over a box of the quartiles with the median.
 
+    Where some references have less than 1 mL of ET, ET stands there without them too.
+
     Returns:
         (rows, columns, 3) red, green, blue.
     """
-    picture = Picture(640, 520)
-    frame = Frame(_LEFT, _TOP, 530, 380, x=(0.0, float(len(REGIONS))), y=(0.0, 1.0))
+    shown = [(name, name, _dice(cases, name)) for name in REGIONS]
+    enough = [case for case in cases if has_enough_et(case.regions["ET"])]
+    if 0 < len(enough) < len(cases):
+        shown.append((f"ET ≥{ENOUGH_ET_ML:g} mL", "ET", _dice(enough, "ET")))
+    picture = Picture(640, 540)
+    frame = Frame(_LEFT, _TOP, 530, 380, x=(0.0, float(len(shown))), y=(0.0, 1.0))
     picture.text((_LEFT, 26), f"Dice by region, {_counted(len(cases))}", "lm", TITLE)
     draw_axis_y(picture, frame, neat_ticks(0.0, 1.0))
     picture.turned_text((24, frame.top + frame.height / 2), "Dice")
-    for column, region in enumerate(REGIONS):
-        values = [case.regions[region].counts.dice for case in cases]
+    for column, (name, region, values) in enumerate(shown):
         _draw_column(picture, frame, column + 0.5, values, COLORS[region])
-        spread = Spread.of(values)
-        x, y = frame.place(column + 0.5, 0.0)
-        picture.text((x, y + 22), region, "mm", TITLE)
-        picture.text((x, y + 46), f"mean {spread.mean:.3f}, median {spread.median:.3f}")
+        _draw_caption(picture, frame, column + 0.5, name, Spread.of(values))
     return picture.pixels
 
 
@@ -124,6 +126,10 @@ def draw_confusion(confusion: Confusion) -> npt.NDArray[np.uint8]:
     return picture.pixels
 
 
+def _dice(cases: Sequence[CaseScores], region: str) -> list[float]:
+    return [case.regions[region].counts.dice for case in cases]
+
+
 def _draw_column(
     picture: Picture, frame: Frame, center: float, values: Sequence[float], color: Color
 ) -> None:
@@ -139,6 +145,13 @@ def _draw_column(
     picture.line([(left, middle), (right, middle)], INK, 2.5)
     for value, offset in zip(values, _scattered(len(values)), strict=True):
         picture.dot(frame.place(center + offset * _SPREAD * 0.8, value), color)
+
+
+def _draw_caption(picture: Picture, frame: Frame, center: float, name: str, spread: Spread) -> None:
+    x, y = frame.place(center, 0.0)
+    picture.text((x, y + 22), name, size=TITLE)
+    picture.text((x, y + 46), f"mean {spread.mean:.3f}")
+    picture.text((x, y + 66), f"median {spread.median:.3f}")
 
 
 def _scattered(count: int) -> npt.NDArray[np.float64]:

@@ -103,10 +103,15 @@ def summarize(cases: Sequence[CaseScores]) -> Summary:
     return Summary(len(cases), MappingProxyType(regions), enhancing, confusion)
 
 
+def has_enough_et(score: RegionScores) -> bool:
+    """Whether the reference has at least 1 mL, a thousandth of a cubic millimeter aside."""
+    return round(score.reference_ml, 6) >= ENOUGH_ET_ML
+
+
 def enhancing_tumor(scores: Sequence[RegionScores]) -> EnhancingTumor:
     """Summarize the ET of all cases: agreement on those that have it, excess on the others."""
-    enough = [score for score in scores if score.reference_ml >= ENOUGH_ET_ML]
-    others = [score.false_ml for score in scores if score.reference_ml < ENOUGH_ET_ML]
+    enough = [score for score in scores if has_enough_et(score)]
+    others = [score.false_ml for score in scores if not has_enough_et(score)]
     return EnhancingTumor(
         cases=len(enough),
         metrics=_spreads(enough) if enough else MappingProxyType({}),

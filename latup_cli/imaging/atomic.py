@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with Unix line ends.
 
-    Bytes of file names that are no UTF-8 become escapes such as `\\udcff`, as JSON has them.
+    Bytes of file names that are no UTF-8 become escapes with a backslash, as JSON has them.
 
     Raises:
         OutputError: If the folder cannot be written to or the disk is full.
@@ -77,6 +77,6 @@ def staging(folder: Path) -> Iterator[Path]:
         raise OutputError(folder, error.strerror or str(error)) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-        with suppress(OSError):  # from the innermost outwards; the first that is in use stays
-            for place in made:
+        for place in made:  # from the innermost outwards; one that is in use stays
+            with suppress(OSError):
                 place.rmdir()

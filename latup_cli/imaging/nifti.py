@@ -209,7 +209,9 @@ def _explained(path: Path) -> Iterator[None]:
     except CutShortError as error:
         raise UnreadableImageError(path, str(error)) from error
     except _BROKEN as error:
-        raise UnreadableImageError(path, _reason(error)) from error
+        nowhere = path.is_symlink() and not path.exists()
+        reason = "its link leads to no file" if nowhere else _reason(error)
+        raise UnreadableImageError(path, reason) from error
 
 
 def _opened(path: Path, *, most_volumes: int | None = None) -> Opened:

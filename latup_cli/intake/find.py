@@ -81,7 +81,9 @@ def find_study(
         return _in_folder(place, named or {}, name, channels)
 
 
-def study_from_files(named: Mapping[str, Path], name: str | None = None) -> StudyFiles:
+def study_from_files(
+    named: Mapping[str, Path], name: str | None = None, *, channels: str | None = None
+) -> StudyFiles:
     """A study of four files that were all named explicitly.
 
     Raises:
@@ -89,11 +91,14 @@ def study_from_files(named: Mapping[str, Path], name: str | None = None) -> Stud
         ImageNotFoundError: If a named file does not exist.
         SameImageError: If one file stands for two modalities.
         UnreachableError: If the folder of one cannot be looked into.
+        NotOneFileError: If an order of channels is given, which four files have no use for.
     """
     first = next(iter(named.values()), Path())
     with _reachable(first):
         chosen = _given(named)
         study = name or study_name(first.parent)
+        if channels is not None:
+            raise NotOneFileError(study)
         return _complete(chosen, study=study, seen=_described(chosen, [], study))
 
 

@@ -21,6 +21,7 @@ from latup_cli.domain.report import InputFile, InputGrid, Machine, ModelIdentity
 from latup_cli.domain.segmentation import Segmentation
 from latup_cli.domain.study import PreparedStudy, Step, Study, StudyFiles
 from latup_cli.errors import UnreadableImageError
+from latup_cli.imaging.nifti_bytes import parts
 from latup_cli.reporting.privacy import Redaction
 from latup_cli.reporting.volumes import measure
 
@@ -102,14 +103,17 @@ def software_versions(engine: str) -> dict[str, str]:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes in lower-case hexadecimal.
+    """SHA-256 of an image's bytes in lower-case hexadecimal; header, then voxels, of a pair.
 
     Raises:
         UnreadableImageError: If it cannot be read.
     """
+    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        for part in parts(path):
+            with part.open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)
+        return digest.hexdigest()
     except OSError as error:
         raise UnreadableImageError(path, error.strerror or str(error)) from error
 

@@ -34,7 +34,7 @@ CUDA_HINT = 'Update the NVIDIA driver, or install the libraries of CUDA: pip ins
 
 _LIBRARIES = ("numpy", "nibabel", "SimpleITK", "pillow", "typer", "rich")
 _GB = 1e9
-_ENOUGH_MEMORY = 4 * _GB
+_ENOUGH_MEMORY = 2 * _GB  # a study of 240 x 240 x 155 voxels peaked at 0.74 GB
 _ENOUGH_DISK = 1 * _GB
 _MOST_SETS = 6
 _OPENVINO_HINT = "Install it again: pip install --force-reinstall openvino"
@@ -213,30 +213,39 @@ def _device(settings: SegmentSettings) -> Found:
 
 
 def _sample(settings: SegmentSettings) -> Found:
-    import numpy as np
-
-    from latup_cli.domain.volume import LabelMap
-    from latup_cli.evaluation.overlap import dice
-    from latup_cli.imaging import nifti
+    from latup_cli.intake.find import find_study
     from latup_cli.workflows.segment import segment_study
 
-    folder, scheme = sample_study(), label_scheme(DEFAULT_LABELS)
-    plain = replace(settings, labels=scheme.name, preview=False, save_probabilities=False)
+    folder = sample_study()
+    answer = find_study(folder).segmentation
+    if answer is None:
+        raise SampleMissingError(folder / "*_seg.nii.gz")
+    plain = replace(settings, labels=DEFAULT_LABELS, preview=False, save_probabilities=False)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         done = segment_study(folder, Path(scratch) / "out", plain)
         seconds = time.perf_counter() - started
-        if done.study.segmentation is None:
-            raise SampleMissingError(folder / "*_seg.nii.gz")
-        masks = [nifti.read_labels(path) for path in (done.mask, done.study.segmentation.path)]
-    ours, answer = (LabelMap(mask.data.astype(np.uint8), mask.grid, scheme) for mask in masks)
-    scores = {name: dice(ours.region(name).data, answer.region(name).data) for name in REGIONS}
+        scores = _dice(done.mask, answer.path)
     text = ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
     text = f"Dice {text} against the known answer, in {seconds:.1f} s"
     facts = {"dice": scores, "seconds": round(seconds, 3), "windows": done.report.windows}
     if scores["WT"] < SMALLEST_DICE:
         return Found(f"{text}; WT must reach {SMALLEST_DICE}", Status.FAILED, REINSTALL, facts)
     return Found(text, facts=facts)
+
+
+def _dice(mask: Path, answer: Path) -> dict[str, float]:
+    """Region to Dice of two files in the default labels."""
+    import numpy as np
+
+    from latup_cli.domain.volume import LabelMap
+    from latup_cli.evaluation.overlap import dice
+    from latup_cli.imaging import nifti
+
+    scheme = label_scheme(DEFAULT_LABELS)
+    read = [nifti.read_labels(path) for path in (mask, answer)]
+    ours, known = (LabelMap(image.data.astype(np.uint8), image.grid, scheme) for image in read)
+    return {name: dice(ours.region(name).data, known.region(name).data) for name in REGIONS}
 
 
 def _chosen(settings: SegmentSettings) -> Model:

@@ -39,6 +39,15 @@ Announce: TypeAlias = Callable[[str, float], None]
 _READING = 0.2  # share of the work that the first look at every file takes
 
 
+def _is_segmentation(stem: str) -> bool | None:
+    recognized = recognize(stem)
+    return None if recognized is None else recognized.meaning == SEGMENTATION
+
+
+NAMING = Naming(_is_segmentation, outward)
+"""The words by which intake knows a segmentation, and its rule for names in outputs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """What `evaluate_segmentations` made.
@@ -119,15 +128,10 @@ def evaluate_segmentations(
 
 
 def _pairs(predictions: Path, references: Path, settings: EvaluateSettings) -> Pairs:
-    pairs = find_pairs(predictions, references, Naming(_is_segmentation, outward))
+    pairs = find_pairs(predictions, references, NAMING)
     if pairs.without_prediction and not settings.skip_missing:
         raise MissingPredictionsError(pairs.without_prediction)
     return pairs
-
-
-def _is_segmentation(stem: str) -> bool | None:
-    recognized = recognize(stem)
-    return None if recognized is None else recognized.meaning == SEGMENTATION
 
 
 def _check_output(output: Path | None, settings: EvaluateSettings) -> None:

@@ -24,7 +24,7 @@ from latup_cli.imaging.atomic import staging
 from latup_cli.inference.models import Model, load_model, shipped_model
 from latup_cli.intake.find import find_study, study_from_files
 from latup_cli.intake.load import load_study
-from latup_cli.intake.naming import checked_name
+from latup_cli.intake.naming import checked_name, same_on_some_system
 from latup_cli.labels import REGIONS, label_scheme
 from latup_cli.preprocess.prepare import prepare
 from latup_cli.preprocess.restore import to_native
@@ -86,7 +86,7 @@ def segment_study(
     """Segment one study and write its mask and reports.
 
     Args:
-        folder: The study's folder; not needed if all four files are named.
+        folder: The study's folder, or one 4-D file; not needed if all four files are named.
         output: Where results go; by default `latup` inside the study's folder.
         settings: Model, labels, device and what to write.
         named: Modality ("t1", "t1ce", "t2", "flair") to a file that wins over the folder's.
@@ -108,8 +108,8 @@ def segment_study(
     settings = settings or SegmentSettings()
     stages = _Stages(announce)
     scheme = label_scheme(settings.labels)
-    files = _find(folder, named or {}, name)
-    source = folder or files.modalities["t1ce"].path.parent
+    files = _find(folder, named or {}, name, settings.channels)
+    source = folder if folder and folder.is_dir() else files.modalities["t1ce"].path.parent
     output = output or default_output(source)
     _check_output(output, files.name, overwrite=settings.overwrite)
     with stages("model"):
@@ -181,18 +181,20 @@ class _Outcome:
     warnings: tuple[str, ...]
 
 
-def _find(folder: Path | None, named: Mapping[str, Path], name: str | None) -> StudyFiles:
+def _find(
+    folder: Path | None, named: Mapping[str, Path], name: str | None, channels: str | None
+) -> StudyFiles:
     name = None if name is None else checked_name(name)
     if folder is None:
-        return study_from_files(named, name)
-    return find_study(folder, named=named, name=name)
+        return study_from_files(named, name, channels=channels)
+    return find_study(folder, named=named, name=name, channels=channels)
 
 
 def _check_output(output: Path, study: str, *, overwrite: bool) -> None:
     """Refuse before any work is done."""
     mask = output / f"{study}_seg.nii.gz"
     with staging(output):
-        taken = mask.exists()
+        taken = any(same_on_some_system(path.name, mask.name) for path in output.iterdir())
     if taken and not overwrite:
         raise OutputExistsError(mask)
 

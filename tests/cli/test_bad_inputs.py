@@ -74,9 +74,7 @@ def write(content: bytes, *, of: str = "flair") -> Callable[[Place], object]:
 
 def change(edit: Callable[[Array], Array]) -> Callable[[Place], object]:
     """Spoil FLAIR's voxels."""
-    return lambda place: save(
-        place.flair, edit(voxels(place.flair)), phantom().grid.ras_from_voxel
-    )
+    return lambda place: save(place.flair, edit(voxels(place.flair)), phantom().grid.ras_from_voxel)
 
 
 def move(source_from_target: npt.ArrayLike) -> Callable[[Place], object]:
@@ -207,7 +205,7 @@ OPTIONS = {
 
 MODELS = {
     "no such folder": Row(
-        5, ("{model}",), "--weights DIR", lambda p: shutil.rmtree(p.model)
+        5, ("{model}",), "", lambda p: shutil.rmtree(p.model)
     ),
     "no weights": Row(
         5, ("model.onnx",), "Reinstall", lambda p: (p.model / "model.onnx").unlink()
@@ -278,7 +276,7 @@ def check_refusal(row: Row, place: Place, stdout: str, stderr: str) -> None:
 
 @pytest.mark.parametrize("case", TABLE)
 def test_a_bad_run_says_what_is_wrong_and_leaves_nothing(case: str, place: Place) -> None:
-    """The exit code, one line on stderr that names the culprit, a hint, and no file more or less."""
+    """Its exit code, one line on stderr that names the culprit, a hint, and no file touched."""
     row = TABLE[case]
     row.spoil(place)
     before = tree(place.study.parent)

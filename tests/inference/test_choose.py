@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from latup_cli.config import Device
 from latup_cli.errors import DeviceError
+from latup_cli.inference import cuda_driver
 from latup_cli.inference.choose import (
     CUDA_PROVIDER,
     Available,
@@ -20,7 +22,7 @@ from latup_cli.inference.choose import (
     two_runtimes,
     why_no_cuda,
 )
-from latup_cli.inference.cuda_driver import ask_driver
+from latup_cli.inference.cuda_driver import ask_driver, find_driver
 
 CPU_BUILD = ("AzureExecutionProvider", "CPUExecutionProvider")
 GPU_BUILD = (CUDA_PROVIDER, "CPUExecutionProvider")
@@ -121,6 +123,7 @@ def test_two_builds_of_one_engine_are_named(runtimes: tuple[str, ...], named: st
     assert all(name in said for name in runtimes if said)
 
 
+CODE = "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code in a Conv node. "
 PLACE = " ; GPU=0 ; hostname=ward-7 ; file=/src/cuda_call.cc ; line=123 ; expr=cudaSetDevice(7);"
 
 
@@ -128,8 +131,7 @@ PLACE = " ; GPU=0 ; hostname=ward-7 ; file=/src/cuda_call.cc ; line=123 ; expr=c
     ("error", "meaning"),
     [
         (
-            "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code in a Conv node. "
-            + "bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 939524096",
+            f"{CODE}bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 9395",
             "its memory is full",
         ),
         (f"CUDA failure 2: out of memory{PLACE}", "its memory is full"),
@@ -214,3 +216,18 @@ def library(
 def test_the_driver_is_asked(asked: SimpleNamespace, driver: Driver) -> None:
     """CUDA's version and the GPUs' names are the driver's; one that fails has no GPU."""
     assert ask_driver(asked) == driver
+
+
+def test_no_library_is_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the driver's library cannot be loaded there is no driver, and no error."""
+    monkeypatch.setattr(cuda_driver, "_LIBRARY", "libno-such-driver.so.1")
+    assert find_driver() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names a library of Linux")
+def test_a_library_of_another_kind_is_a_driver_without_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A real library that lacks the driver's functions is asked and found to have no GPU."""
+    monkeypatch.setattr(cuda_driver, "_LIBRARY", "libc.so.6")
+    assert find_driver() == Driver((0, 0), ())

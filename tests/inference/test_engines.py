@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,13 +46,14 @@ RealSession = ort.InferenceSession
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """A LATUP-Net with four filters."""
-    return load_model(hand_made_model(tmp_path_factory.mktemp("engines")))
+    """A LATUP-Net with four filters and a small window."""
+    model = load_model(hand_made_model(tmp_path_factory.mktemp("engines")))
+    return replace(model, spec=replace(model.spec, window=(16, 16, 24)))
 
 
 @pytest.fixture(scope="session")
 def window(made: Model) -> Array:
-    """(1, 4, 32, 40, 32): as many voxels as the model's window."""
+    """(1, 4, 16, 16, 24): as many voxels as the model's window."""
     size = (1, len(made.spec.channels), *made.spec.window)
     return np.random.default_rng(1).normal(size=size).astype(np.float32)
 

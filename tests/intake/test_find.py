@@ -49,10 +49,28 @@ ZOO = {
     "BraTS24": four("BraTS-GLI-02405-100-{}.nii", "t1n", "t1c", "t2w", "t2f"),
     "FeTS": four("P07_brain_{}.nii.gz", "t1", "t1ce", "t2", "flair", "final_seg"),
     "CaPTk": four("{}_to_SRI.nii.gz", "T1", "T1CE", "T2", "FLAIR"),
+    "CaPTk_brain": {
+        **four("{}_to_SRI_brain.nii.gz", "T1", "T1CE", "T2", "FLAIR"),
+        "seg": "brainTumorMask_SRI.nii.gz",
+    },
+    "CaPTk_id": four("P07_{}_to_SRI_brain.nii.gz", "T1", "T1CE", "T2", "FL"),
+    "UPenn_approximate": four(
+        "UPENN-GBM-00002_11_{}.nii.gz", "T1", "T1GD", "T2", "FLAIR", "automated_approx_segm"
+    ),
     "UPenn": four("UPENN-GBM-00001_11_{}.nii.gz", "T1", "T1GD", "T2", "FLAIR", "segm"),
     "UCSF": four("UCSF-PDGM-0004_{}.nii.gz", "T1", "T1c", "T2", "FLAIR", "tumor_segmentation"),
     "TCGA": four("TCGA-02-0006_1996.08.23_{}.nii.gz", "t1", "t1Gd", "t2", "flair", "GlistrBoost"),
     "HD-GLIO": four("{}.nii.gz", "T1", "CT1", "T2", "FLAIR", "segmentation"),
+    "HD-GLIO_registered": four("{}_r2s_bet_reg.nii.gz", "T1", "CT1", "T2", "FLAIR"),
+    "BIDS_derivative": four(
+        "anat/sub-01_{}.nii.gz",
+        "space-SRI_desc-brain_T1w",
+        "ce-gadolinium_space-SRI_desc-brain_T1w",
+        "space-SRI_desc-brain_T2w",
+        "space-SRI_desc-brain_FLAIR",
+        "space-SRI_label-tumor_dseg",
+    ),
+    "BIDS_acquisition": four("anat/sub-7_{}.nii", "acq-3d_T1w", "ce-yes_T1w", "T2w", "FLAIR"),
     "BIDS": four("anat/sub-01_{}.nii.gz", "T1w", "ce-gadolinium_T1w", "T2w", "FLAIR", "T1w_dseg"),
     "BIDS_session": four(
         "ses-2/anat/sub-01_ses-2_{}.nii.gz", "T1w", "ce-GADOLINIUM_T1w", "T2w", "FLAIR"

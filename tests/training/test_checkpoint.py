@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from latup_cli.training.cases import TrainingCase
 from latup_cli.training.checkpoint import RunState
 from latup_cli.training.loop import new_run, train
 from latup_cli.training.network import LatupNet
+from latup_cli.training.schedule import learning_rate
 from latup_cli.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -134,14 +134,13 @@ def test_training_learns(finished: tuple[RunState, list[float], Path]) -> None:
     assert any(not torch.equal(average[name], weights[name]) for name in weights)
 
 
-def test_every_step_is_logged(finished: tuple[RunState, list[float], Path]) -> None:
-    """The log has a line for each step, and the validation at the end."""
-    _, losses, folder = finished
-    with (folder / "log.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4, 5, 6]
-    assert [float(row["loss"]) for row in rows] == pytest.approx(losses, abs=1e-5)
-    assert [row["validation"] for row in rows] == [""] * 5 + ["WT=0.5000"]
+def test_every_step_tells_its_news(tmp_path: Path) -> None:
+    """Steps count from one, with the scheduled rate, and the last one brings the validation."""
+    short = replace(SETTINGS, steps=2)
+    news = list(train(new_run(short), short, CASES, unmeasured, tmp_path))
+    assert [step.step for step in news] == [1, 2]
+    assert [step.rate for step in news] == [learning_rate(n, short) for n in (0, 1)]
+    assert [dict(step.measured) for step in news] == [{}, {"WT": 0.5}]
 
 
 def test_the_seed_decides(finished: tuple[RunState, list[float], Path], tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from latup_cli.training.attention import SqueezeExcitation
-from latup_cli.training.attention import SqueezeExcitation
 from latup_cli.training.network import (
     STRIDE,
     ConvAct,

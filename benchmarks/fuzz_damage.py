@@ -1,0 +1,399 @@
+"""Ways in which a study's files can be damaged, each drawn at random and then applied.
+
+A damage is drawn from a generator of random numbers once, and the edit that it gives does the same
+to every file it is applied to: a header that is wrong in all four files alike passes checks that
+compare files. Nothing here uses the code that is tested.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+Edit = Callable[[bytes], bytes]
+Random = np.random.Generator
+
+MODALITIES = ("t1", "t1ce", "t2", "flair")
+HEADER = 352
+
+FIELDS = {
+    # NIfTI-1: name to where it starts and how it is stored
+    "sizeof_hdr": (0, "i"),
+    "dim": (40, "8h"),
+    "intent_code": (68, "h"),
+    "datatype": (70, "h"),
+    "bitpix": (72, "h"),
+    "pixdim": (76, "8f"),
+    "vox_offset": (108, "f"),
+    "scl_slope": (112, "f"),
+    "scl_inter": (116, "f"),
+    "xyzt_units": (123, "b"),
+    "qform_code": (252, "h"),
+    "sform_code": (254, "h"),
+    "quatern": (256, "3f"),
+    "qoffset": (268, "3f"),
+    "srow_x": (280, "4f"),
+    "srow_y": (296, "4f"),
+    "srow_z": (312, "4f"),
+    "magic": (344, "4B"),
+    "extension": (348, "4B"),
+}
+DATATYPES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2304)
+NUMBERS = {
+    "f": (0.0, -1.0, 1e-30, 1e30, 3e38, np.nan, np.inf, -np.inf, 0.5, 352.0, 1e9, 2e-3, 25.0),
+    "h": (0, 1, -1, 2, 3, 5, 7, 8, 32, 40, 255, 32767, -32768),
+    "i": (0, -1, 348, 540, 2**31 - 1, -(2**31)),
+    "b": (0, 1, 2, 3, -1, 127, -128),
+    "B": (0, 1, 32, 110, 127, 255),
+}
+OTHERS = (
+    b"",
+    b"\0",
+    b"patient data\n" * 99,
+    b"\x89PNG\r\n\x1a\n" + bytes(900),
+    b"NRRD0004\ntype: float\n",
+    bytes(128) + b"DICM" + bytes(900),
+    b"\x1f\x8b\x08\0\0\0\0\0\0\xff",
+    b"[" * 5000,
+)
+
+
+# --- edits of the decompressed file -------------------------------------------------------
+
+
+def flip_header(random: Random) -> Edit:
+    """Some bytes of the header become others."""
+    return _overwrite(random, (0, HEADER), most=8)
+
+
+def flip_data(random: Random) -> Edit:
+    """Some bytes of the voxels become others."""
+    return _overwrite(random, (HEADER, None), most=200)
+
+
+def cut(random: Random) -> Edit:
+    """The end is missing."""
+    share = float(random.choice([random.random(), random.random() * 0.01, 1 - 1e-6]))
+    return lambda raw: raw[: int(share * len(raw))]
+
+
+def append(random: Random) -> Edit:
+    """Something stands behind the end."""
+    more = random.bytes(int(random.integers(1, 5000)))
+    return lambda raw: raw + more
+
+
+def set_field(random: Random) -> Edit:
+    """One field of the header has an extreme value."""
+    start, form = FIELDS[str(random.choice(list(FIELDS)))]
+    count, kind = int(form[:-1] or 1), form[-1]
+    choices = DATATYPES if (start, kind) == (70, "h") else NUMBERS[kind]
+    values = [choices[int(random.integers(len(choices)))] for _ in range(count)]
+    only = int(random.integers(count)) if random.random() < 0.6 else None
+
+    def edit(raw: bytes) -> bytes:
+        if len(raw) < HEADER:
+            return raw
+        now = list(struct.unpack_from(f"<{form}", raw, start))
+        new = [v if only in (None, place) else now[place] for place, v in enumerate(values)]
+        return _put(raw, start, struct.pack(f"<{form}", *new))
+
+    return edit
+
+
+def exchange_fields(random: Random) -> Edit:
+    """Two fields of the header have each other's bytes."""
+    one, other = (FIELDS[str(name)] for name in random.choice(list(FIELDS), 2, replace=False))
+    length = min(struct.calcsize(f"<{one[1]}"), struct.calcsize(f"<{other[1]}"))
+
+    def edit(raw: bytes) -> bytes:
+        first, second = raw[one[0] : one[0] + length], raw[other[0] : other[0] + length]
+        return _put(_put(raw, one[0], second), other[0], first)
+
+    return edit
+
+
+def extreme_affine(random: Random) -> Edit:
+    """The image lies far away, is huge, tiny, flat, sheared, mirrored, or turned anyhow."""
+    turn, _ = np.linalg.qr(random.normal(size=(3, 3)))
+    spacing = 10.0 ** random.uniform(-2.5, 2.0, 3)
+    affine = np.eye(4)
+    affine[:3, :3] = (turn if random.random() < 0.5 else np.eye(3)) * spacing
+    affine[:3, 3] = random.choice([1.0, 1e3, 1e6, 1e30]) * random.normal(size=3)
+    if random.random() < 0.2:
+        affine[int(random.integers(3)), int(random.integers(4))] = random.choice(
+            [0.0, np.nan, np.inf, 1e38]
+        )
+    if random.random() < 0.2:
+        affine[:3, :3] += random.normal(scale=0.3, size=(3, 3))
+    rows = affine[:3].astype("<f4").tobytes()
+    codes = struct.pack("<2h", *(int(code) for code in random.choice([0, 1, 2, 4], 2)))
+    return lambda raw: _put(_put(raw, 252, codes), 280, rows)
+
+
+def swap_bytes(random: Random) -> Edit:
+    """The header's numbers have the other byte order, the voxels perhaps too."""
+    voxels_too = bool(random.random() < 0.5)
+
+    def edit(raw: bytes) -> bytes:
+        if len(raw) < HEADER:
+            return raw
+        for start, form in FIELDS.values():
+            values = struct.unpack_from(f"<{form}", raw, start)
+            raw = _put(raw, start, struct.pack(f">{form}", *values))
+        if voxels_too and len(raw[HEADER:]) % 2 == 0:
+            raw = raw[:HEADER] + np.frombuffer(raw[HEADER:], "<u2").byteswap().tobytes()
+        return raw
+
+    return edit
+
+
+def odd_extension(random: Random) -> Edit:
+    """A header extension is announced that is rubbish."""
+    size = int(random.choice([0, 8, 16, 24, 1 << 20, -16, 2**31 - 1]))
+    code = int(random.choice([0, 2, 4, 6, 44, -1, 2**31 - 1]))
+    content = bytes(random.choice([b"[" * 64, b"{}", b'{"label_scheme": 3}', random.bytes(64)]))
+    block = struct.pack("<4B2i", 1, 0, 0, 0, size, code) + content
+    shift = float(random.choice([HEADER, HEADER + len(block), 1e6]))
+
+    def edit(raw: bytes) -> bytes:
+        return _put(raw[:348] + block + raw[HEADER:], 108, struct.pack("<f", shift))
+
+    return edit
+
+
+def odd_values(random: Random) -> Edit:
+    """Some voxels, read as float32, are not-a-number, infinite or enormous; or all are one."""
+    value = struct.pack("<f", float(random.choice([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-40])))
+    share = float(random.choice([1e-4, 0.01, 1.0]))
+    seed = int(random.integers(2**31))
+
+    def edit(raw: bytes) -> bytes:
+        words = np.frombuffer(raw[HEADER : len(raw) - (len(raw) - HEADER) % 4], "<u4").copy()
+        chosen = np.random.default_rng(seed).random(words.size) < share
+        words[chosen] = np.frombuffer(value, "<u4")[0]
+        return raw[:HEADER] + words.tobytes()
+
+    return edit
+
+
+INSIDE = (flip_header, flip_data, cut, append, set_field, exchange_fields, extreme_affine,
+          swap_bytes, odd_extension, odd_values)  # fmt: skip
+
+
+# --- edits of the file as stored ------------------------------------------------------------
+
+
+def flip_stored(random: Random) -> Edit:
+    """Some bytes of the compressed file become others."""
+    return _overwrite(random, (0, None), most=4)
+
+
+def cut_stored(random: Random) -> Edit:
+    """The end of the compressed file is missing."""
+    return cut(random)
+
+
+def append_stored(random: Random) -> Edit:
+    """Something stands behind the compressed stream."""
+    return append(random)
+
+
+def replace(random: Random) -> Edit:
+    """The file is something else."""
+    other = OTHERS[int(random.integers(len(OTHERS)))]
+    return lambda _raw: other
+
+
+def compress_again(random: Random) -> Edit:
+    """The file was compressed once more."""
+    level = int(random.integers(1, 9))
+    return lambda raw: gzip.compress(raw, level, mtime=0)
+
+
+STORED = (flip_stored, cut_stored, append_stored, replace, compress_again)
+
+
+# --- what happens to whole files --------------------------------------------------------------
+
+
+def exchange_files(folder: Path, random: Random) -> None:
+    """Two modalities have each other's names."""
+    one, other = _two(folder, random)
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+def copy_file(folder: Path, random: Random) -> None:
+    """One modality is a copy of another."""
+    one, other = _two(folder, random)
+    one.write_bytes(other.read_bytes())
+
+
+def remove_file(folder: Path, random: Random) -> None:
+    """One file is not there."""
+    _two(folder, random)[0].unlink()
+
+
+def directory(folder: Path, random: Random) -> None:
+    """A folder stands where a file was."""
+    one, _ = _two(folder, random)
+    one.unlink()
+    one.mkdir()
+
+
+def dangling(folder: Path, random: Random) -> None:
+    """A link to nowhere, or to itself, stands where a file was."""
+    one, _ = _two(folder, random)
+    one.unlink()
+    one.symlink_to(random.choice(["nowhere", one.name]))
+
+
+def rename(folder: Path, random: Random) -> None:
+    """A file has another suffix."""
+    one, _ = _two(folder, random)
+    suffix = str(random.choice([".nii", ".nii.gz", ".hdr", ".img", ".nrrd", ".mha", ".dcm", ""]))
+    one.rename(one.with_name(one.name.partition(".")[0] + suffix))
+
+
+WHOLE = (exchange_files, copy_file, remove_file, directory, dangling, rename)
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is done to a study: the name for the table, and the files that it is done to."""
+
+    name: str
+    apply: Callable[[Path], None]
+
+
+def draw(random: Random) -> tuple[Damage, ...]:
+    """One to three damages."""
+    return tuple(_draw_one(random) for _ in range(int(random.choice([1, 1, 2, 3]))))
+
+
+def _draw_one(random: Random) -> Damage:
+    sort = random.random()
+    if sort < 0.1:
+        whole = WHOLE[int(random.integers(len(WHOLE)))]
+        return Damage(whole.__name__, lambda folder: whole(folder, random))
+    table = INSIDE if sort < 0.8 else STORED
+    damage = table[int(random.integers(len(table)))]
+    edit, everywhere = damage(random), bool(random.random() < 0.4)
+    chosen = int(random.integers(len(MODALITIES)))
+
+    def apply(folder: Path) -> None:
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        for path in files if everywhere else files[chosen : chosen + 1]:
+            _rewrite(path, edit, inside=table is INSIDE)
+
+    return Damage(damage.__name__ + (" in all" if everywhere else ""), apply)
+
+
+def _rewrite(path: Path, edit: Edit, *, inside: bool) -> None:
+    content = path.read_bytes()
+    if inside and content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.compress(edit(gzip.decompress(content)), 1, mtime=0)
+        except (OSError, EOFError, ValueError):
+            content = edit(content)  # an earlier damage broke the compression
+    else:
+        content = edit(content)
+    path.write_bytes(content)
+
+
+def _two(folder: Path, random: Random) -> tuple[Path, Path]:
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    one, other = random.choice(len(files), 2, replace=False) if len(files) > 1 else (0, 0)
+    return files[int(one)], files[int(other)]
+
+
+def _overwrite(random: Random, reach: tuple[int, int | None], *, most: int) -> Edit:
+    count = int(random.integers(1, most + 1))
+    places, kinds = random.random(count), random.random(count)
+    values = random.integers(0, 256, count)
+
+    def edit(raw: bytes) -> bytes:
+        start, stop = reach[0], min(reach[1] or len(raw), len(raw))
+        if stop <= start:
+            return raw
+        spoiled = bytearray(raw)
+        for place, kind, value in zip(places, kinds, values, strict=True):
+            at = start + int(place * (stop - start))
+            spoiled[at] = int(value) if kind < 0.6 else spoiled[at] ^ (1 << int(value) % 8)
+        return bytes(spoiled)
+
+    return edit
+
+
+def _put(raw: bytes, start: int, content: bytes) -> bytes:
+    return raw[:start] + content + raw[start + len(content) :]
+
+
+# --- good studies -----------------------------------------------------------------------------
+
+
+def write_good_study(folder: Path, random: Random) -> Mapping[str, str]:
+    """Four images, or one 4-D file, of a ball of 27 mm with a tumor, in a random way to store.
+
+    Returns:
+        Facts for the record: how the study is stored.
+    """
+    kind = str(random.choice([".nii.gz", ".nii.gz", ".nii", "pair", "4-D"]))
+    number = str(random.choice(["<f4", "<i2", "u1", "<f8"]))
+    stack = _ball().astype(number)
+    folder.mkdir(parents=True)
+    if kind == "4-D":
+        _write(folder / "case.nii.gz", np.moveaxis(stack, 0, -1))
+    else:
+        for modality, data in zip(MODALITIES, stack, strict=True):
+            _write(folder / f"case_{modality}{'.hdr' if kind == 'pair' else kind}", data)
+    return {"stored as": kind, "number": number}
+
+
+def _write(path: Path, data: np.ndarray) -> None:
+    header = bytearray(HEADER)
+    pair = path.suffix == ".hdr"
+    code = {"f4": 16, "i2": 4, "u1": 2, "f8": 64}[data.dtype.str[1:]]
+    for name, values in (
+        ("sizeof_hdr", (348,)),
+        ("dim", (data.ndim, *data.shape, *[1] * (7 - data.ndim))),
+        ("datatype", (code,)),
+        ("bitpix", (8 * data.dtype.itemsize,)),
+        ("pixdim", (1.0,) * 8),
+        ("vox_offset", (0.0 if pair else float(HEADER),)),
+        ("scl_slope", (1.0,)),
+        ("xyzt_units", (2,)),
+        ("sform_code", (1,)),
+        ("srow_x", (-1.0, 0.0, 0.0, 20.0)),
+        ("srow_y", (0.0, -1.0, 0.0, 18.0)),
+        ("srow_z", (0.0, 0.0, 1.0, -19.0)),
+        ("magic", tuple(b"ni1\0" if pair else b"n+1\0")),
+    ):
+        start, form = FIELDS[name]
+        struct.pack_into(f"<{form}", header, start, *values)
+    voxels = data.tobytes(order="F")
+    if pair:
+        path.write_bytes(header)
+        path.with_suffix(".img").write_bytes(voxels)
+        return
+    raw = bytes(header) + voxels
+    path.write_bytes(gzip.compress(raw, 1, mtime=0) if path.suffix == ".gz" else raw)
+
+
+def _ball() -> np.ndarray:
+    """(4, 36, 34, 38) float32: a brain, and in it a tumor that is bright on FLAIR."""
+    shape = (36, 34, 38)
+    center = [(n - 1) / 2 for n in shape]
+    grid = zip(np.indices(shape), center, strict=True)
+    away = np.sqrt(sum((axis - c) ** 2 for axis, c in grid))
+    texture = np.random.default_rng(0).normal(1.0, 0.1, (4, *shape)).clip(0.5, 1.5)
+    levels = np.array([80, 100, 140, 60])[:, None, None, None] * texture
+    levels[3, away < 6] *= 2.5
+    return np.where(away < 13.5, levels.round(), 0).clip(0, 255).astype(np.float32)

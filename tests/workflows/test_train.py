@@ -1,0 +1,252 @@
+"""`latup train` as a group with a few labeled patients meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from latup_cli.cli.app import app
+from latup_cli.training.settings import TrainSettings
+from tests.fixtures.labeled import SETTINGS, write_patient, write_patients
+from tests.fixtures.phantoms import phantom, save, voxels
+
+ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def written(path: Path, settings: TrainSettings) -> Path:
+    """Settings as a file."""
+    path.write_text(settings.to_toml(), encoding="utf-8")
+    return path
+
+
+def latup(*words: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def losses(run: Path) -> list[float]:
+    """Of every step, from the log."""
+    with (run / "log.csv").open(newline="", encoding="utf-8") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five labeled patients."""
+    return write_patients(tmp_path_factory.mktemp("patients"), 5)
+
+
+@pytest.fixture(scope="module")
+def run(patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run on four of them."""
+    folder = tmp_path_factory.mktemp("run")
+    config = written(folder / "config.toml", SETTINGS)
+    code, out, err = latup("train", patients, "-o", folder / "run", "--config", config)
+    assert code == 0, err
+    assert out.strip() == str(folder / "run" / "model")
+    return folder / "run"
+
+
+def test_from_five_patients_to_a_mask_of_a_sixth(run: Path, tmp_path: Path) -> None:
+    """What training made is taken by `latup segment --weights` at once."""
+    sixth = write_patient(tmp_path / "new", 6)
+    code, _, err = latup("segment", sixth, "--weights", run / "model", "-o", tmp_path / "out")
+    assert code == 0, err
+    mask = voxels(tmp_path / "out" / f"{sixth.name}_seg.nii.gz")
+    assert mask.shape == phantom().grid.shape
+    assert set(np.unique(mask)) <= {0, 1, 2, 4}
+
+
+def test_the_model_directory_tells_how_it_was_made(run: Path) -> None:
+    """Card, settings, log, curves, source model and figures lie beside the graph."""
+    model = run / "model"
+    names = {
+        "model.onnx",
+        "model.json",
+        "model.pt",
+        "card.md",
+        "train.toml",
+        "log.csv",
+        "curves.png",
+    }
+    assert {path.name for path in model.iterdir()} == names
+    spec = json.loads((model / "model.json").read_text(encoding="utf-8"))
+    assert spec["measured"]["cases"] == 1
+    assert 0.0 <= spec["measured"]["dice"]["WT"] <= 1.0
+    card = (model / "card.md").read_text(encoding="utf-8")
+    assert spec["sha256"] in card
+    assert "BraTS-GLI-0000" in card
+    assert TrainSettings.from_toml(model / "train.toml") == SETTINGS
+
+
+def test_a_second_call_finds_the_run_finished(run: Path, patients: Path) -> None:
+    """Nothing is trained twice, and prepared patients are taken from the cache."""
+    before = losses(run)
+    stored = {path: path.stat().st_mtime_ns for path in (run / "prepared").rglob("*.npy")}
+    config = run / "train.toml"
+    code, _, err = latup("train", patients, "-o", run, "--config", config)
+    assert code == 0, err
+    assert losses(run) == before
+    assert {path: path.stat().st_mtime_ns for path in (run / "prepared").rglob("*.npy")} == stored
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one(run: Path, patients: Path, tmp_path: Path) -> None:
+    """Kill -9 after some steps, start again, and the weights are the same to the bit."""
+    hasty = replace(SETTINGS, checkpoint_minutes=0.0)
+    config = written(tmp_path / "config.toml", hasty)
+    words = ["train", str(patients), "-o", str(tmp_path / "run"), "--config", str(config)]
+    command = [sys.executable, "-m", "latup_cli", *words]
+    process = subprocess.Popen(
+        command, env=ALONE, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "run" / "last.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+    process.wait()
+    subprocess.run(command, env=ALONE, check=True, capture_output=True)
+    undisturbed = tmp_path / "undisturbed"
+    words[words.index("-o") + 1] = str(undisturbed)
+    subprocess.run(
+        [sys.executable, "-m", "latup_cli", *words], env=ALONE, check=True, capture_output=True
+    )
+    ends = [torch.load(folder / "last.pt") for folder in (tmp_path / "run", undisturbed)]
+    assert ends[0]["step"] == ends[1]["step"] == hasty.steps
+    for part in ("network", "average"):
+        for name, value in ends[0][part].items():
+            assert torch.equal(value, ends[1][part][name]), name
+
+
+def test_two_processes_train_as_one_with_twice_the_batch(patients: Path, tmp_path: Path) -> None:
+    """With dropout off, torchrun on the CPU gives the losses of a single process."""
+    calm = replace(SETTINGS, dropout=0.0, steps=3, batch_size=2)
+    one = written(tmp_path / "one.toml", calm)
+    two = written(tmp_path / "two.toml", replace(calm, batch_size=1))
+    common = [str(patients), "--cache", str(tmp_path / "cache")]
+    alone = [sys.executable, "-m", "latup_cli", "train", *common, "--config", str(one)]
+    subprocess.run(
+        [*alone, "-o", str(tmp_path / "one")], env=ALONE, check=True, capture_output=True
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    together = [*torchrun, "-m", "latup_cli", "train", *common, "--config", str(two)]
+    subprocess.run(
+        [*together, "-o", str(tmp_path / "two")], env=ALONE, check=True, capture_output=True
+    )
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+
+
+def test_a_time_limit_stops_and_the_same_command_goes_on(patients: Path, tmp_path: Path) -> None:
+    """A limit that is over at once leaves one step, a checkpoint and a model."""
+    config = written(tmp_path / "config.toml", SETTINGS)
+    words = ("train", patients, "-o", tmp_path / "run", "--config", config)
+    code, _, err = latup(*words, "--time-limit", 0)
+    assert code == 0, err
+    assert "Stopped at step 1 of 6" in err
+    assert (tmp_path / "run" / "model" / "model.onnx").is_file()
+    code, _, err = latup(*words)
+    assert code == 0, err
+    assert len(losses(tmp_path / "run")) == SETTINGS.steps
+
+
+def test_check_only_reads_everything_and_trains_nothing(patients: Path, tmp_path: Path) -> None:
+    """Who is on which side, and the scheme of the labels, before an hour is spent."""
+    words = ("train", patients, "-o", tmp_path / "run", "--check-only", "--folds", 5, "--fold", 2)
+    code, out, _ = latup(*words)
+    assert code == 0
+    assert "4 patients to train on and 1 to choose weights by, labels in brats2023" in out
+    assert not (tmp_path / "run").exists()
+
+
+def _without(modality: str, folder: Path) -> None:
+    next(folder.glob(f"*-{modality}.nii.gz")).unlink()
+
+
+def _with_label(value: int, folder: Path) -> None:
+    path = next(folder.glob("*-seg.nii.gz"))
+    labels = voxels(path).copy()
+    labels[20, 24, 18] = value
+    save(path, labels, phantom().grid.ras_from_voxel)
+
+
+def _shifted_labels(folder: Path) -> None:
+    path = next(folder.glob("*-seg.nii.gz"))
+    affine = phantom().grid.ras_from_voxel.copy()
+    affine[0, 3] += 5
+    save(path, voxels(path), affine)
+
+
+BAD = {
+    "a missing modality": (lambda folder: _without("t1c", folder), 3, "t1ce"),
+    "no segmentation": (lambda folder: _without("seg", folder), 3, "has no segmentation"),
+    "a label of no scheme": (lambda folder: _with_label(7, folder), 3, "7"),
+    "labels beside the images": (_shifted_labels, 3, "does not lie on the grid"),
+    "an empty file": (
+        lambda folder: next(folder.glob("*-t2f.nii.gz")).write_bytes(b""),
+        3,
+        "t2f",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_patients_are_named_before_training(name: str, tmp_path: Path) -> None:
+    """Exit code 3, the case and its problem, no traceback, nothing trained."""
+    damage, expected, words = BAD[name]
+    folder = write_patients(tmp_path / "patients", 3)
+    damage(folder / "BraTS-GLI-00001-000")
+    code, out, err = latup("train", folder, "-o", tmp_path / "run", "--check-only")
+    assert code == expected
+    assert words in err
+    assert "BraTS-GLI-00001-000" in err
+    assert "Hint:" in err
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_all_bad_patients_are_named_at_once(tmp_path: Path) -> None:
+    """Who mends a data set mends it once."""
+    folder = write_patients(tmp_path / "patients", 4)
+    for number in (1, 3):
+        _shifted_labels(folder / f"BraTS-GLI-{number:05}-000")
+    code, _, err = latup("train", folder, "-o", tmp_path / "run", "--check-only")
+    assert code == 3
+    assert "2 cases cannot be used" in err
+    assert "BraTS-GLI-00001-000" in err
+    assert "BraTS-GLI-00003-000" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "told"),
+    [
+        (("--val", "SAME"), 12, "both sides"),
+        (("--folds", 9), 12, "fold"),
+        (("--labels-in", "brats1999"), 3, "brats1999"),
+        (("--device", "cuda"), 6, "cuda"),
+        (("--config", "NOWHERE"), 3, "NOWHERE"),
+        (("--init", "NOWHERE"), 12, "NOWHERE"),
+    ],
+)
+def test_wrong_options_are_refused(
+    words: tuple[object, ...], expected: int, told: str, patients: Path, tmp_path: Path
+) -> None:
+    """Each with its exit code and the thing by name."""
+    if torch.cuda.is_available() and "cuda" in words:
+        pytest.skip("there is a GPU")
+    given = [patients if word == "SAME" else word for word in words]
+    code, _, err = latup("train", patients, "-o", tmp_path / "run", *given)
+    assert code == expected
+    assert told in err
+    assert "Traceback" not in err
