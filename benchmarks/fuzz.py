@@ -2,12 +2,13 @@
 
 Usage: python benchmarks/fuzz.py [--count 1000] [--seed 0] [--seconds BOUND] [--json]
 
-Each case is a small study, stored in one of several ways, in which bytes were flipped or cut, header
-fields exchanged or made extreme, or files exchanged or taken away. The network is an untrained
-LATUP-Net with four filters. A study may be segmented (exit code 0) or refused (3, 4); everything
-else is a violation: another exit code, a traceback, a crash of native code, a case that does not
-end, a changed input, a file that a refusal leaves behind, the patient's name in a message or a
-result. Violations are listed with the command that repeats them, and the exit status is 1.
+Each case is a small study, stored in one of several ways, in which bytes were flipped or cut,
+header fields exchanged or made extreme, or files exchanged or taken away. The network is an
+untrained LATUP-Net with four filters. A study may be segmented (exit code 0) or refused (3, 4);
+everything else is a violation: another exit code, a traceback, a crash of native code, a case that
+does not end or needs more than 8 GB, a changed input, a file that a refusal leaves behind, the
+patient's name in a message or a result. Violations are listed with the command that repeats them,
+and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -50,18 +51,22 @@ class Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
         )
         self.lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
 
     def run(self, index: int) -> Case:
         """One case; whatever ends the process instead is a violation."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{index}\n")
-        self.process.stdin.flush()
         try:
+            self.process.stdin.write(f"{index}\n")
+            self.process.stdin.flush()
             line = self.lines.get(timeout=CASE_SECONDS)
         except queue.Empty:
             self.process.kill()
+            self.process.wait()
             return Case(index, (), "", None, "", (f"did not end in {CASE_SECONDS:.0f} s",))
+        except BrokenPipeError:
+            line = ""
         if not line:
             status = self.process.wait()
             self.errors.seek(0)
@@ -80,12 +85,14 @@ class Worker:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait()
+        self.listener.join()
         self.errors.close()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.put(line)
+        with self.process.stdout as lines:
+            for line in lines:
+                self.lines.put(line)
         self.lines.put("")
 
 

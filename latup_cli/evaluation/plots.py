@@ -23,7 +23,7 @@ from latup_cli.evaluation.chart import (
 )
 from latup_cli.evaluation.confusion import CLASSES, Confusion, row_shares
 from latup_cli.evaluation.score import CaseScores
-from latup_cli.evaluation.summary import ENOUGH_ET_ML, Evaluation, Spread, has_enough_et
+from latup_cli.evaluation.summary import ENOUGH_ET, Evaluation, Spread, has_enough_et
 from latup_cli.imaging.png import write_png
 from latup_cli.labels import REGIONS
 
@@ -65,7 +65,7 @@ def draw_dice(cases: Sequence[CaseScores]) -> npt.NDArray[np.uint8]:
     shown = [(name, name, _dice(cases, name)) for name in REGIONS]
     enough = [case for case in cases if has_enough_et(case.regions["ET"])]
     if 0 < len(enough) < len(cases):
-        shown.append((f"ET ≥{ENOUGH_ET_ML:g} mL", "ET", _dice(enough, "ET")))
+        shown.append((ENOUGH_ET, "ET", _dice(enough, "ET")))
     picture = Picture(640, 540)
     frame = Frame(_LEFT, _TOP, 530, 380, x=(0.0, float(len(shown))), y=(0.0, 1.0))
     picture.text((_LEFT, 26), f"Dice by region, {_counted(len(cases))}", "lm", TITLE)

@@ -16,6 +16,9 @@ from latup_cli.labels import REGIONS
 ENOUGH_ET_ML = 1.0
 """With less enhancing tumor in the reference, ET Dice turns on single voxels."""
 
+ENOUGH_ET = f"ET >={ENOUGH_ET_ML:g} mL"
+"""What ET over the cases that have enough of it is called, in characters every system prints."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from latup_cli.evaluation.confusion import CLASSES, Confusion, row_shares
 from latup_cli.evaluation.score import METRICS, CaseScores
-from latup_cli.evaluation.summary import ENOUGH_ET_ML, EnhancingTumor, Spread, Summary
+from latup_cli.evaluation.summary import ENOUGH_ET, ENOUGH_ET_ML, EnhancingTumor, Spread, Summary
 
 Row: TypeAlias = tuple[str, ...]
 
@@ -36,7 +36,7 @@ def summary_rows(summary: Summary) -> tuple[Row, ...]:
     """Region, statistic and each metric: mean, median and sd of WT, TC, ET and ET by its rule."""
     regions = dict(summary.regions)
     if summary.enhancing.metrics:
-        regions[f"ET >={ENOUGH_ET_ML:g} mL"] = summary.enhancing.metrics
+        regions[ENOUGH_ET] = summary.enhancing.metrics
     return tuple(row for name, metrics in regions.items() for row in _statistics(name, metrics))
 
 

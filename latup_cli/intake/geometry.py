@@ -32,12 +32,16 @@ SPACING_MM = (0.05, 20.0)
 """Voxel sizes beyond this range are not millimetres of a head."""
 
 
+FARTHEST_MM = 10_000.0
+"""No voxel lies farther from the scanner's origin; beyond, single precision spoils a place."""
+
+
 def check_affine(path: Path, image: NiftiImage) -> None:
     """Refuse an image that does not say where it lies, or says so in a way that cannot be.
 
     Raises:
         NoOrientationError: If neither sform nor qform is set.
-        FlatImageError: If the voxels have an absurd size.
+        FlatImageError: If the voxels have an absurd size, or lie absurdly far away.
         ShearedImageError: If the axes do not meet at right angles.
     """
     if image.codes.sform <= 0 and image.codes.qform <= 0:
@@ -45,6 +49,9 @@ def check_affine(path: Path, image: NiftiImage) -> None:
     spacing = image.grid.spacing_mm
     if not SPACING_MM[0] <= min(spacing) <= max(spacing) <= SPACING_MM[1]:
         raise FlatImageError(path, f"its voxels measure {_sizes(spacing)} mm")
+    away = float(np.abs(image.grid.corners_ras_mm()).max())
+    if away > FARTHEST_MM:
+        raise FlatImageError(path, f"it lies {away / 1000:.3g} m from the scanner's origin")
     if not image.grid.is_orthogonal:
         raise ShearedImageError(path, _degrees_off_square(image.grid))
 

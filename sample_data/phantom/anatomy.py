@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from latup_cli.domain.grid import Box, Grid
 from latup_cli.imaging.nifti import read
+from latup_cli.preprocess.brain import brain_mask
 from phantom.fields import Array, Bools, smooth_field
 
 TISSUES = ("csf", "gm", "wm")
@@ -101,7 +101,7 @@ def ras_mm(grid: Grid, box: Box) -> Array:
     block = grid.crop(box)
     index = np.indices(box.shape, dtype=np.float64)
     place = np.einsum("ab,bijk->aijk", block.ras_from_voxel[:3, :3], index)
-    return place + block.ras_from_voxel[:3, 3].reshape(3, 1, 1, 1)
+    return np.asarray(place + block.ras_from_voxel[:3, 3].reshape(3, 1, 1, 1))
 
 
 def grow_person(
@@ -131,7 +131,7 @@ def grow_person(
 def _push_mm(place: Array, push: MassEffect) -> Array:
     offset = place - np.reshape(push.center_mm, (3, 1, 1, 1))
     square = (offset**2).sum(axis=0)
-    return offset * (push.strength * np.exp(-square / push.reach_mm**2))
+    return np.asarray(offset * (push.strength * np.exp(-square / push.reach_mm**2)))
 
 
 def _warp_mm(shape: tuple[int, ...], person: Person, rng: np.random.Generator) -> Array:
@@ -147,7 +147,7 @@ def _template_voxels(grid: Grid, person: Person, place: Array) -> Array:
     mni_from_sri = np.vstack([person.mni_from_sri, [0.0, 0.0, 0.0, 1.0]])
     voxel_from_sri = np.linalg.inv(grid.ras_from_voxel) @ mni_from_sri
     voxel = np.einsum("ab,bijk->aijk", voxel_from_sri[:3, :3], place)
-    return voxel + voxel_from_sri[:3, 3].reshape(3, 1, 1, 1)
+    return np.asarray(voxel + voxel_from_sri[:3, 3].reshape(3, 1, 1, 1))
 
 
 def _sample(values: Array, voxel: Array) -> Array:
@@ -159,8 +159,8 @@ def _individual(average: Array, person: Person, rng: np.random.Generator) -> Arr
     """Sharpen averaged fractions and let chance decide where they leave it open."""
     _, i, j, k = average.shape
     odds = np.maximum(average, _SMALLEST) ** person.sharpness
-    for part, factor in zip(odds, person.odds, strict=True):
-        part *= factor * np.exp(person.folding * smooth_field(rng, (i, j, k), 2.0))
+    for tissue, factor in enumerate(person.odds):
+        odds[tissue] *= factor * np.exp(person.folding * smooth_field(rng, (i, j, k), 2.0))
     fractions: Array = odds / odds.sum(axis=0)
     return fractions
 
@@ -175,14 +175,6 @@ def _detail(t1: Array, average: Array) -> Array:
 
 def _stripped(t1: Array, person: Person, rng: np.random.Generator) -> Bools:
     i, j, k = t1.shape
-    filled: npt.NDArray[np.bool_] = ndimage.binary_fill_holes(t1 > _SMALLEST)
-    depth: Array = ndimage.distance_transform_edt(filled)
-    brain = depth > person.shaved_mm * (1.0 + 0.6 * smooth_field(rng, (i, j, k), 6.0))
-    return _largest(ndimage.binary_fill_holes(ndimage.binary_opening(brain & filled)))
-
-
-def _largest(mask: Bools) -> Bools:
-    components, count = ndimage.label(mask)
-    sizes = np.bincount(components.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    return np.asarray(components == sizes.argmax())
+    depth: Array = ndimage.distance_transform_edt(t1 > _SMALLEST)
+    shaved = person.shaved_mm * (1.0 + 0.2 * smooth_field(rng, (i, j, k), 6.0))
+    return brain_mask([ndimage.binary_opening(depth > np.maximum(shaved, 0.0))])

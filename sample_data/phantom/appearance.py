@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from phantom.anatomy import Anatomy
-from phantom.fields import Array, Bools, Shape3, correlated_noise, smooth_field
+from phantom.fields import Array, Bools, Lengths, correlated_noise, smooth_field
 from phantom.tumor import ED, ET, NCR, Tumor
 
 CLASSES = ("CSF", "GM", "WM", "NCR", "ED", "ET")
@@ -39,10 +39,25 @@ class Contrast:
     deep: float
     detail: float
     vessels: float
-    blur_mm: Shape3
+    blur_mm: Lengths
     noise: float
-    noise_blur_mm: Shape3
+    noise_blur_mm: Lengths
     bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Whole numbers that an image is stored in.
+
+    Attributes:
+        mean: Of the brain.
+        deviation: Of the brain.
+        largest: Brighter voxels are cut off here.
+    """
+
+    mean: float
+    deviation: float
+    largest: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,38 +121,23 @@ def scan(
         (i, j, k) int16, at least 1 inside the brain and exactly 0 outside.
     """
     signal = scale.mean + scale.deviation * _standardized(image, brain)
-    signal *= 1.0 + contrast.bias * scale.deviation / scale.mean * smooth_shading(rng, brain)
+    signal *= 1.0 + contrast.bias * scale.deviation / scale.mean * _shading(rng, brain)
     sigma = contrast.noise * scale.deviation
     real, imaginary = (
-        sigma * correlated_noise(rng, brain_shape(brain), contrast.noise_blur_mm) for _ in range(2)
+        sigma * correlated_noise(rng, _shape(brain), contrast.noise_blur_mm) for _ in range(2)
     )
     magnitude = np.hypot(np.maximum(signal, 0.0) + real, imaginary)
     whole = np.clip(np.rint(magnitude), 1, scale.largest)
     return np.where(brain, whole, 0).astype(np.int16)
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Whole numbers that an image is stored in.
-
-    Attributes:
-        mean: Of the brain.
-        deviation: Of the brain.
-        largest: Brighter voxels are cut off here.
-    """
-
-    mean: float
-    deviation: float
-    largest: int
-
-
-def smooth_shading(rng: np.random.Generator, brain: Bools) -> Array:
+def _shading(rng: np.random.Generator, brain: Bools) -> Array:
     """What bias correction left: a random smooth field, mean 0 and deviation 1 in the brain."""
-    field = smooth_field(rng, brain_shape(brain), 35.0)
-    return (field - field[brain].mean()) / field[brain].std()
+    field = smooth_field(rng, _shape(brain), 35.0)
+    return np.asarray((field - field[brain].mean()) / field[brain].std())
 
 
-def brain_shape(brain: Bools) -> tuple[int, int, int]:
+def _shape(brain: Bools) -> tuple[int, int, int]:
     """Voxels along i, j, k."""
     i, j, k = brain.shape
     return i, j, k
@@ -170,22 +170,22 @@ def _variation(scene: Scene, contrast: Contrast, rng: np.random.Generator) -> Ar
 
 
 def _vessels(anatomy: Anatomy, rng: np.random.Generator) -> Array:
-    """Sinus along the top of the midline, and specks of vessels in sulci."""
+    """Specks in sulci and ventricles, and stretches of sinus and dura on the brain's surface."""
     brain = anatomy.brain
-    edge = ndimage.distance_transform_edt(brain)
+    surface = brain & ~ndimage.binary_erosion(brain, iterations=3)
     sulci = anatomy.fractions[0] > 0.3
-    specks = smooth_field(rng, brain_shape(brain), 1.2)
-    near = sulci & (specks > np.quantile(specks[brain & sulci], 0.90))
-    outer = (edge < 4.0) & (smooth_field(rng, brain_shape(brain), 2.0) > 1.9)
+    specks = smooth_field(rng, _shape(brain), 1.2)
+    near = sulci & (specks > np.quantile(specks[brain & sulci], 0.92))
+    outer = surface & (smooth_field(rng, _shape(brain), 2.0) > 1.9)
     return _soft((near | outer) & brain)
 
 
 def _texture(rng: np.random.Generator, brain: Bools) -> Array:
-    wide, fine = (smooth_field(rng, brain_shape(brain), scale) for scale in (6.0, 1.8))
-    return (wide + 0.7 * fine) / np.hypot(1.0, 0.7)
+    wide, fine = (smooth_field(rng, _shape(brain), scale) for scale in (6.0, 1.8))
+    return np.asarray((wide + 0.7 * fine) / np.hypot(1.0, 0.7))
 
 
-def _blurred(image: Array, brain: Bools, blur_mm: Shape3) -> Array:
+def _blurred(image: Array, brain: Bools, blur_mm: Lengths) -> Array:
     """Blur inside the brain only: skull stripping came after the scanner."""
     weight = ndimage.gaussian_filter(brain.astype(np.float64), blur_mm)
     blurred: Array = ndimage.gaussian_filter(np.where(brain, image, 0.0), blur_mm)
@@ -194,7 +194,7 @@ def _blurred(image: Array, brain: Bools, blur_mm: Shape3) -> Array:
 
 def _standardized(image: Array, brain: Bools) -> Array:
     inside = image[brain]
-    return (image - inside.mean()) / inside.std()
+    return np.asarray((image - inside.mean()) / inside.std())
 
 
 def _soft(mask: Bools) -> Array:

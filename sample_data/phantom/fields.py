@@ -16,6 +16,9 @@ Array: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 """(i, j, k)."""
 
+Lengths: TypeAlias = tuple[float, float, float]
+"""A length in mm along i, j, k."""
+
 _COARSE = 1.5  # standard deviation in coarse voxels at which a wide field is drawn
 _EXACT_BELOW_MM = 3.0
 
@@ -34,10 +37,10 @@ def smooth_field(rng: np.random.Generator, shape: Shape, scale_mm: float) -> Arr
     if step > 1.0:
         field = _interpolated(field, shape, step)
     field = field[: shape[0], : shape[1], : shape[2]]
-    return (field - field.mean()) / field.std()
+    return np.asarray((field - field.mean()) / field.std())
 
 
-def correlated_noise(rng: np.random.Generator, shape: Shape, blur_mm: Shape3) -> Array:
+def correlated_noise(rng: np.random.Generator, shape: Shape, blur_mm: Lengths) -> Array:
     """Scanner noise as it is left after resampling: Gaussian, mean 0, deviation 1.
 
     Args:
@@ -49,7 +52,7 @@ def correlated_noise(rng: np.random.Generator, shape: Shape, blur_mm: Shape3) ->
         `shape`, float64.
     """
     noise: Array = ndimage.gaussian_filter(rng.standard_normal(shape), blur_mm)
-    return noise / noise.std()
+    return np.asarray(noise / noise.std())
 
 
 def _interpolated(field: Array, shape: Shape, step: float) -> Array:
@@ -67,7 +70,3 @@ def _along(field: Array, at: Array, axis: int) -> Array:
     cubic = 3.0 * (left - right) + after - before
     square = 2.0 * before - 5.0 * left + 4.0 * right - after
     return left + 0.5 * t * (right - before + t * (square + t * cubic))
-
-
-Shape3: TypeAlias = tuple[float, float, float]
-"""A length in mm along i, j, k."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813  (its own convention)
 from scipy import ndimage, special
 
@@ -68,7 +69,7 @@ class Tumor:
         depth: (i, j, k) float64, 1 at the core falling to 0 at the edema's far end.
     """
 
-    labels: np.typing.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
     edema: Array
     depth: Array
 
@@ -112,7 +113,7 @@ def _enhancing(plan: TumorPlan, core: Bools, rng: np.random.Generator) -> Bools:
     """A rim of uneven thickness with gaps, and strands that reach into the core."""
     i, j, k = core.shape
     thick = plan.rim_mm + plan.rim_spread_mm * smooth_field(rng, (i, j, k), 4.0)
-    rim = core & (_depth_mm(core) <= np.maximum(thick, 1.5))
+    rim = core & (ndimage.distance_transform_edt(core) <= np.maximum(thick, 1.5))
     gap, strand = (smooth_field(rng, (i, j, k), scale) for scale in (3.5, 2.0))
     rim &= gap > np.quantile(gap[core], plan.gaps)
     return rim | (core & (strand > np.quantile(strand[core], 1.0 - plan.strands)))
@@ -130,7 +131,8 @@ def _arrival_mm(anatomy: Anatomy, core: Bools, rng: np.random.Generator) -> Arra
     march.SetTrialPoints([[int(n) for n in seed[::-1]] for seed in seeds])
     march.SetStoppingValue(80.0)
     arrival = sitk.GetArrayFromImage(march.Execute(sitk.GetImageFromArray(speed)))
-    return np.where(anatomy.brain & ~core, np.minimum(arrival, _NEVER), np.where(core, 0, _NEVER))
+    arrival = np.where(anatomy.brain, np.minimum(arrival, _NEVER), _NEVER)
+    return np.where(core, 0.0, arrival)
 
 
 def _reach_for_volume(arrival: Array, edema_ml: float) -> float:
@@ -145,17 +147,12 @@ def _edema_label(reached: Bools, anatomy: Anatomy, core: Bools) -> Bools:
     return _largest(outline | core) & ~core
 
 
-def _labels(core: Bools, enhancing: Bools, edema: Bools) -> np.typing.NDArray[np.uint8]:
+def _labels(core: Bools, enhancing: Bools, edema: Bools) -> npt.NDArray[np.uint8]:
     labels = np.zeros(core.shape, dtype=np.uint8)
     labels[edema] = ED
     labels[core] = NCR
     labels[enhancing] = ET
     return labels
-
-
-def _depth_mm(mask: Bools) -> Array:
-    depth: Array = ndimage.distance_transform_edt(mask)
-    return depth
 
 
 def _largest(mask: Bools) -> Bools:

@@ -22,7 +22,7 @@ import socket, sys
 def refuse(name):
     def recorded(*arguments, **options):
         with open(sys.argv[2], "a", encoding="utf-8") as log:
-            log.write(f"{name} {arguments[-1]}\\n")
+            log.write(f"{name} {arguments}\\n")
         raise OSError(f"{name} is not allowed here")
     return recorded
 

@@ -21,11 +21,7 @@ EMPTY = np.zeros(SHAPE, dtype=bool)
 
 
 def test_four_lesions_by_hand() -> None:
-    """One lesion half found, one missed, one too small to count but touched, one made up.
-
-    The found one has Dice 2*50/150 and HD95 2 mm (of its 82 surface voxels 41 are at 0, 16 at
-    1 and 25 at 2 mm); the missed and the made-up one count 0 and 374 mm.
-    """
+    """One lesion half found, one missed, one too small to count but touched, one made up."""
     found = box(SHAPE, (5, 5, 5), (5, 5, 4))
     missed = box(SHAPE, (25, 5, 5), (4, 4, 4))
     small = box(SHAPE, (40, 5, 5), (3, 3, 3))
@@ -36,6 +32,7 @@ def test_four_lesions_by_hand() -> None:
     )
     scores = lesion_scores(prediction, found | missed | small, CUBE, GLI)
     assert (scores.found, scores.missed, scores.made_up) == (1, 1, 1)
+    # found: Dice 2*50/150; of its 82 surface voxels 41 lie at 0, 16 at 1 and 25 at 2 mm
     assert scores.dice == pytest.approx((2 / 3) / 3)
     assert scores.hd95_mm == pytest.approx((2.0 + 374.0 + 374.0) / 3)
 

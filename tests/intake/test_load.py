@@ -189,6 +189,10 @@ BAD_IMAGES = {
     "flat": (moved(lambda a: a @ np.diag([1, 1, 0, 1])), FlatImageError, "broken affine"),
     "NaN affine": (moved(lambda a: a * np.nan), FlatImageError, "broken affine"),
     "micrometres": (moved(lambda a: a * 1e-3), FlatImageError, "0.001 x 0.001 x 0.001 mm"),
+    "far away": (
+        moved(lambda a: a + np.pad([[2e5], [0], [0]], ((0, 1), (3, 0)))),
+        FlatImageError, "200 m from the scanner's origin",
+    ),
     "no codes": (without_orientation, NoOrientationError, "codes are both 0"),
     "copy": (copied, SameImageError, "p_t2.nii.gz"),
     "other shape": (changed(lambda d: d[:-1]), GridMismatchError, "35 x 34 x 38 voxels, not 36"),

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import SimpleITK as sitk  # noqa: N813  (its own convention)
 
@@ -20,16 +21,20 @@ NCR, ED, ET = 1, 2, 4
 Patient = dict[str, NiftiImage]
 
 
-def _brain(patient: Patient) -> np.ndarray:
-    return patient["t1"].data != 0
+def _brain(patient: Patient) -> npt.NDArray[np.bool_]:
+    return np.asarray(patient["t1"].data != 0)
 
 
-def _z(patient: Patient, modality: str) -> np.ndarray:
-    data, brain = patient[modality].data.astype(float), _brain(patient)
-    return (data - data[brain].mean()) / data[brain].std()
+def _labels(patient: Patient) -> npt.NDArray[np.uint8]:
+    return patient["seg"].data.astype(np.uint8)
 
 
-def _components(mask: np.ndarray) -> list[int]:
+def _z(patient: Patient, modality: str) -> npt.NDArray[np.float64]:
+    data, brain = patient[modality].data.astype(np.float64), _brain(patient)
+    return np.asarray((data - data[brain].mean()) / data[brain].std())
+
+
+def _components(mask: npt.NDArray[np.bool_]) -> list[int]:
     """Voxels of each connected part, largest first."""
     image = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)))
     counts = np.bincount(sitk.GetArrayFromImage(image).ravel())[1:]
@@ -95,21 +100,21 @@ def test_brain_is_one_piece_of_plausible_size_off_the_border(patient: Patient) -
 
 def test_labels_are_those_of_the_scheme_and_inside_the_brain(patient: Patient) -> None:
     """The answer uses 1, 2 and 4, each of them, and only where there is brain."""
-    labels = patient["seg"].data
+    labels = _labels(patient)
     assert set(np.unique(labels).tolist()) == {0, NCR, ED, ET}
     assert not labels[~_brain(patient)].any()
 
 
 def test_tumor_volumes_are_typical(patient: Patient) -> None:
     """Whole tumor 60 to 110 mL, with at least 5 mL of each tissue."""
-    labels = patient["seg"].data
+    labels = _labels(patient)
     assert 60_000 <= np.count_nonzero(labels) <= 110_000
     assert all(np.count_nonzero(labels == label) > 5_000 for label in (NCR, ED, ET))
 
 
 def test_regions_are_nested_as_in_a_glioblastoma(patient: Patient) -> None:
     """One tumor: edema around a core, and necrosis that touches neither brain nor background."""
-    labels = patient["seg"].data
+    labels = _labels(patient)
     assert len(_components(labels > 0)) == 1
     assert len(_components((labels == NCR) | (labels == ET))) == 1
     faces = [
@@ -124,7 +129,7 @@ def test_regions_are_nested_as_in_a_glioblastoma(patient: Patient) -> None:
 
 def test_tumor_is_no_ball(patient: Patient) -> None:
     """The tumor's surface is much larger than that of a ball of its volume."""
-    whole = patient["seg"].data > 0
+    whole = _labels(patient) > 0
     surface = sum(np.count_nonzero(np.diff(whole, axis=axis)) for axis in range(3))
     ball = 1.5 * np.pi ** (1 / 3) * (6 * whole.sum()) ** (2 / 3)  # counted in voxel faces
     assert surface > 1.4 * ball
@@ -132,7 +137,7 @@ def test_tumor_is_no_ball(patient: Patient) -> None:
 
 def test_tumor_looks_as_such_tumors_do(patient: Patient) -> None:
     """Rim bright and core dark on T1ce; edema bright on FLAIR and T2, and not bright on T1."""
-    labels, brain = patient["seg"].data, _brain(patient)
+    labels, brain = _labels(patient), _brain(patient)
     healthy = brain & (labels == 0)
     level = {
         (m, label): np.median(_z(patient, m)[where])
