@@ -1,0 +1,153 @@
+"""Exit codes 4 to 10: quality checks, models, devices and outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from latup_cli.errors.base import LatupError
+
+
+class QualityError(LatupError):
+    """A quality check refused the study."""
+
+    exit_code = 4
+
+
+class SkullPresentError(QualityError):
+    """An image shows a whole head, where only the brain may be left."""
+
+    hint = (
+        "Remove the skull from all four modalities (HD-BET, SynthStrip), registered to one grid; "
+        "outside the brain every voxel must be exactly 0."
+    )
+
+    def __init__(self, path: Path, finding: str) -> None:
+        super().__init__(path, finding)
+
+    def __str__(self) -> str:
+        path, finding = self.args
+        return f"{path} is not skull-stripped: {finding}."
+
+
+class ModelError(LatupError):
+    """The model's files are missing, damaged, or do not belong together."""
+
+    exit_code = 5
+    hint = "Reinstall the package, or export the model again with latup train."
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """No model of that name, or in that folder."""
+
+    def __init__(self, wanted: Path | str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(wanted, known)
+        if known:
+            self.hint = f"Shipped models: {', '.join(known)}. A trained one: --weights DIR."
+
+    def __str__(self) -> str:
+        return f"There is no model at {self.args[0]}."
+
+
+class ModelSpecError(ModelError, ValueError):
+    """`model.json` lacks a field or has a wrong one."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} does not describe a model: {problem}."
+
+
+class ModelHashError(ModelError):
+    """The weights are not the ones that `model.json` describes."""
+
+    def __init__(self, path: Path, expected: str, found: str) -> None:
+        super().__init__(path, expected, found)
+
+    def __str__(self) -> str:
+        path, expected, found = self.args
+        return f"{path} is damaged or exchanged: sha256 {found[:12]}..., not {expected[:12]}...."
+
+
+class ModelMismatchError(ModelError):
+    """The ONNX graph does not have the inputs or outputs that `model.json` promises."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} and its model.json do not match: {problem}."
+
+
+class DeviceError(LatupError, RuntimeError):
+    """The device that was asked for cannot be used."""
+
+    exit_code = 6
+    hint = "Use --device auto to fall back to the CPU, or run latup doctor."
+
+    def __init__(self, asked: str, reason: str) -> None:
+        super().__init__(asked, reason)
+        self.reason = reason
+        if not asked.startswith("cuda"):
+            self.hint = "Run latup doctor to see what works on this computer."
+
+    def __str__(self) -> str:
+        asked, reason = self.args
+        return f"{asked} cannot be used: {reason}."
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A device has too little memory left for one window."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(asked, "its memory is full")
+        self.args = (asked,)
+        if not asked.startswith("cuda"):
+            self.hint = "Close other programs, or use a computer with more memory."
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} cannot be used: {self.reason}."
+
+
+class OutputExistsError(LatupError, FileExistsError):
+    """Results are there already and may not be replaced."""
+
+    exit_code = 7
+    hint = "Use --overwrite to replace them, or -o for another folder."
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} exists already."
+
+
+class SampleExistsError(OutputExistsError):
+    """There is something where the sample study would be written."""
+
+    hint = "Nothing was written; give another folder, or move that one away."
+
+
+class OutputError(LatupError):
+    """A result cannot be written."""
+
+    exit_code = 10
+    hint = "Choose a folder that can be written to with -o, or make room on the disk."
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        path, reason = self.args
+        return f"{path} cannot be written: {reason}."
+
+
+class ReadBackError(OutputError):
+    """A file was written without an error and holds something else when it is read again."""
+
+    hint = "The disk or share may be failing; write to another one with -o."
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "what was read back differs from what was written")

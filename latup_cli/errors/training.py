@@ -1,0 +1,61 @@
+"""Exit code 12: training cannot start or go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from latup_cli.errors.base import LatupError
+
+
+class TrainingError(LatupError):
+    """Training cannot start or go on."""
+
+    exit_code = 12
+
+
+class NothingToTrainOnError(TrainingError):
+    """No labelled case, or none left on one side of the split."""
+
+    hint = "Give folders of patients with four modalities and a seg file each."
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+
+
+class DivergedError(TrainingError, ArithmeticError):
+    """The loss is no longer a number; the last checkpoint is intact."""
+
+    hint = "Lower learning_rate in train.toml; the run goes on from its last checkpoint."
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+
+    def __str__(self) -> str:
+        return f"The loss became not-a-number at step {self.args[0]}."
+
+
+class TrainingSettingsError(TrainingError, ValueError):
+    """A settings file is not what training needs."""
+
+    exit_code = 3
+    hint = "Every setting is described in latup_cli/training/settings.py and in README."
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} is not a training configuration: {problem}."
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint or source model cannot be used."""
+
+    hint = "Start from another checkpoint, or from a shipped model with --init."
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        path, problem = self.args
+        return f"{path} cannot be used: {problem}."
