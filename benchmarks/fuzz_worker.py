@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from fuzz_damage import Damage, draw, write_good_study
+from fuzz_damage import Damage, draw
+from fuzz_study import write_good_study
 from typer.testing import CliRunner, Result
 
 from latup_cli.cli.app import app

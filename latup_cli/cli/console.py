@@ -128,8 +128,8 @@ def note(text: str, *, color: str | None = None) -> None:
 
 
 def _tell_choices(done: Segmented) -> None:
-    for modality, found in done.study.modalities.items():
-        note(f"{modality}: {found.path.name} ({found.reason})")
+    for image in done.report.inputs:
+        note(f"{image.modality}: {image.path} ({image.reason})")
     for step in done.report.steps:
         settings = ", ".join(f"{key}={value}" for key, value in step.settings.items())
         note(f"{step.name}: {settings} ({step.seconds:.2f} s)")

@@ -121,7 +121,8 @@ class OutputExistsError(LatupError, FileExistsError):
         super().__init__(path)
 
     def __str__(self) -> str:
-        return f"{self.args[0]} exists already."
+        # the folders above it may carry a patient's name
+        return f"{self.args[0].name} exists already."
 
 
 class SampleExistsError(OutputExistsError):

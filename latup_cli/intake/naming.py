@@ -23,6 +23,7 @@ MOST_BYTES = 180
 _BIDS_FOLDER = re.compile(r"(sub|ses)-[A-Za-z0-9]+")
 # what Windows forbids, controls, line separators, and marks that turn the reading direction
 _UNUSABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+')
+_EDGES = re.compile(r"^[\s.-]+|[\s.-]+$")
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE
 )
@@ -51,8 +52,10 @@ def outward(name: str) -> str:
     cleaned = _UNUSABLE.sub("-", name)[: MOST_CHARACTERS // 2]
     while len(_utf8(cleaned)) > MOST_BYTES // 2:
         cleaned = cleaned[:-1]
-    cleaned = _RESERVED.sub(r"\1-", cleaned).strip(" .-")
-    return f"{cleaned or 'study'}-{short_hash(name)}"
+    cleaned = _EDGES.sub("", _RESERVED.sub(r"\1-", cleaned))
+    if not cleaned or tells_who(cleaned):  # a date with colons, say, is one with hyphens now
+        cleaned = "study"
+    return f"{cleaned}-{short_hash(name)}"
 
 
 def checked_name(name: str) -> str:

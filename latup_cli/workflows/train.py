@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -18,22 +17,20 @@ from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import NothingToTrainOnError
 from latup_cli.evaluation.lesions import RULES
 from latup_cli.evaluation.overlap import dice
-from latup_cli.evaluation.score import CaseScores, score_case
-from latup_cli.evaluation.summary import summarize
-from latup_cli.evaluation.tables import HEADINGS, case_rows, enhancing_text, summary_rows
+from latup_cli.evaluation.score import score_case
 from latup_cli.imaging.atomic import write_text
 from latup_cli.inference.windows import Array, Predict
 from latup_cli.labels import REGIONS, LabelScheme
 from latup_cli.training import checkpoint
 from latup_cli.training.allocator import keep_freed_memory
-from latup_cli.training.card import CardFacts, write_card
+from latup_cli.training.card import write_card
 from latup_cli.training.cases import Case
 from latup_cli.training.checkpoint import RunState
 from latup_cli.training.export import export_model, model_spec
 from latup_cli.training.hardware import Place, choose_place, this_machine
 from latup_cli.training.logs import logging_to
 from latup_cli.training.loop import Progress, Validate, new_run, train
-from latup_cli.training.network import LatupNet, parameter_count
+from latup_cli.training.network import LatupNet
 from latup_cli.training.processes import joined, local_rank
 from latup_cli.training.settings import TrainSettings
 from latup_cli.training.split import fold, held_out_share
@@ -47,6 +44,7 @@ from latup_cli.workflows.labeled import (
     scheme_of,
 )
 from latup_cli.workflows.predict import predict_prepared
+from latup_cli.workflows.train_card import card_facts, measured_means
 
 _OVERLAP = 0.5  # that of `segment`
 _SECONDS_PER_HOUR = 3600.0
@@ -183,6 +181,8 @@ def train_model(
     cache = request.cache or run_dir / "prepared"
     check(split.validation, spec, split.scheme)
     cases = prepare_cases(split.training, spec, split.scheme, cache)
+    if not any(len(case.tumor_voxels) for case in cases):
+        raise NothingToTrainOnError("No patient to train on has any tumor in its segmentation.")
     place = choose_place(request.device, settings.precision, this_machine(), local_rank())
     with joined(place) as here:
         state = _state(request, here)
@@ -270,9 +270,10 @@ def _export(request: TrainRequest, state: RunState, split: Split, place: Place) 
             score_case(study.name, labels, study.labels, RULES[LesionChallenge.GLI])
             for study, labels in _predictions(best, split, spec, Place("cpu", "float32"))
         ]
-        measured = _measured(scored)
+        measured = measured_means(scored)
         exported = export_model(best, settings, measured, directory)
-        facts = _card_facts(settings, state, split, scored, exported.sha256, parameter_count(best))
+        names = [patient.name for patient in split.training]
+        facts = card_facts(settings, state, names, scored, exported)
         write_card(directory, facts, run_dir / "log.csv")
     return Trained(directory, state.step, finished, state.best_measured)
 
@@ -280,45 +281,3 @@ def _export(request: TrainRequest, state: RunState, split: Split, place: Place) 
 def _best(run_dir: Path, state: RunState) -> LatupNet:
     best = run_dir / "best.pt"
     return checkpoint.load_weights(best) if best.exists() else state.average.to("cpu")
-
-
-def _measured(cases: Sequence[CaseScores]) -> dict[str, object]:
-    """What `model.json` says: mean Dice, ET over the cases with enough of it, and false ET."""
-    summary = summarize(cases)
-    enhancing = summary.enhancing
-    mean = {region: round(summary.regions[region]["dice"].mean, 4) for region in ("WT", "TC")}
-    if enhancing.metrics:
-        mean["ET"] = round(enhancing.metrics["dice"].mean, 4)
-    false = enhancing.false_ml
-    return {
-        "dice": mean,
-        "cases": summary.cases,
-        "cases_with_1_ml_of_ET": enhancing.cases,
-        "false_ET_ml_on_others": None if false is None else round(false.mean, 4),
-        "on": "the studies that weights were chosen by",
-    }
-
-
-def _card_facts(
-    settings: TrainSettings,
-    state: RunState,
-    split: Split,
-    scored: Sequence[CaseScores],
-    sha256: str,
-    parameters: int,
-) -> CardFacts:
-    summary = summarize(scored)
-    columns = tuple(HEADINGS.values())
-    return CardFacts(
-        settings=settings,
-        parameters=parameters,
-        sha256=sha256,
-        trained_on=[patient.name for patient in split.training],
-        validated_on=[patient.name for patient in split.validation],
-        steps=state.step,
-        hours=state.seconds / _SECONDS_PER_HOUR,
-        machine=f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads",
-        means=(("region", "", *columns), summary_rows(summary)),
-        cases=(("case", "region", *columns), case_rows(scored)),
-        remark=enhancing_text(summary.enhancing),
-    )

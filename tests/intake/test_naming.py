@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latup_cli.domain.privacy import discreet_file, private_words, tells_who
-from latup_cli.errors import StudyNameError
+from latup_cli.errors import OutputExistsError, StudyNameError
 from latup_cli.intake.naming import (
     MOST_BYTES,
     MOST_CHARACTERS,
@@ -21,6 +21,7 @@ from latup_cli.intake.naming import (
     shown_place,
     study_name,
 )
+from latup_cli.workflows import segment
 
 UNCHANGED = [
     "BraTS2021_00001",
@@ -50,6 +51,7 @@ HASHED = [
     "jane 1961-04-12",
     "jane_1961.04.12",
     "12.04.1961 jane",
+    "1961:04:12",
     "TCGA-02-0006_1996.08.23",
     "1.2.840.113619.2.55.3.2831868886",
     "DOE^J\udcff",
@@ -179,3 +181,13 @@ def test_private_words_come_from_telling_folders_only() -> None:
     assert words == {"doe", "jane", "19610412"}
     assert discreet_file("brain_t1.nii", words) == "brain_t1.nii"
     assert discreet_file("Jane_t1.nii", words, kind="t1").startswith("t1-")
+
+
+def test_results_that_some_system_takes_for_one_are_not_written(tmp_path: Path) -> None:
+    """A mask whose name differs from an earlier one by letter case only needs `--overwrite`."""
+    (tmp_path / "Case_seg.nii.gz").write_bytes(b"mine")
+    with pytest.raises(OutputExistsError):
+        segment._check_output(tmp_path, "case", overwrite=False)
+    segment._check_output(tmp_path, "case", overwrite=True)
+    segment._check_output(tmp_path, "case 2", overwrite=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["Case_seg.nii.gz"]

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from typer.testing import CliRunner
 
+from latup_cli.cli.app import app
 from latup_cli.errors import (
     ChannelOrderError,
     ChannelsUnknownError,
@@ -207,3 +209,13 @@ def test_an_order_has_no_use_beside_named_files(file: Path, brain_arrays: Arrays
         study_from_files(named, "case", channels="flair,t1,t1ce,t2")
     with pytest.raises(OneImageError):
         find_study(folder / "p_t1.nii", named={"t2": folder / "p_t2.nii"})
+
+
+@pytest.mark.parametrize(("typed", "code"), [("flair,t1", 2), (None, 3)])
+def test_the_command_takes_the_order(typed: str | None, code: int, file: Path) -> None:
+    """`latup segment FILE --channels` hands the order on, and shows the option without it."""
+    options = [] if typed is None else ["--channels", typed]
+    result = CliRunner().invoke(app, ["segment", str(file), *options])
+    assert result.exit_code == code
+    assert "--channels flair,t1,t1ce,t2" in result.stderr
+    assert [path.name for path in file.parent.iterdir()] == [file.name]

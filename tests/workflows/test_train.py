@@ -216,6 +216,18 @@ def test_bad_patients_are_named_before_training(name: str, tmp_path: Path) -> No
     assert out == ""
 
 
+def test_a_data_set_without_a_tumor_is_refused(tmp_path: Path) -> None:
+    """Empty segmentations are no foreground to learn: exit code 12, before any step."""
+    folder = write_patients(tmp_path / "patients", 3)
+    for path in folder.rglob("*-seg.nii.gz"):
+        save(path, np.zeros_like(voxels(path)), phantom().grid.ras_from_voxel)
+    config = written(tmp_path / "config.toml", SETTINGS)
+    code, _, err = latup("train", folder, "-o", tmp_path / "run", "--config", config)
+    assert code == 12
+    assert "tumor" in err
+    assert not (tmp_path / "run" / "last.pt").exists()
+
+
 def test_all_bad_patients_are_named_at_once(tmp_path: Path) -> None:
     """Who mends a data set mends it once."""
     folder = write_patients(tmp_path / "patients", 4)
