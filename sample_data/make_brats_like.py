@@ -104,11 +104,11 @@ MEASURED_BIAS: Mapping[str, tuple[float, float]] = {
 """`bias/.../sd`: z-score deviation of the best quadratic in space through white matter."""
 
 PERSON = Person(
-    # Printed by register_template.py; x moved by 1.3 mm to the measured center of the brain.
+    # Printed by register_template.py.
     mni_from_sri=(
-        (1.0687, 0.0218, 0.0094, 123.30),
-        (-0.0383, 1.0383, 0.1961, -149.54),
-        (-0.0092, -0.2199, 1.1012, -51.33),
+        (1.0720, 0.0264, 0.0068, 123.9779),
+        (-0.0451, 1.0318, 0.2359, -152.1146),
+        (-0.0040, -0.2600, 1.1043, -46.9072),
     ),
     wide_warp_mm=2.5,
     fine_warp_mm=0.8,

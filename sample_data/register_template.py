@@ -3,8 +3,7 @@
     python sample_data/register_template.py FOLDER
 
 FOLDER is that of measure_levels.py. The template's T1 is registered to the mean T1ce of the
-subjects, tumors left out; printed is the affine in RAS+ mm from SRI24 to MNI space. It stands in
-make_brats_like.py with x moved by 1.3 mm, which brings the brain's center to the measured one.
+subjects, tumors left out; printed is the affine in RAS+ mm from SRI24 to MNI space.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ Array = npt.NDArray[np.float64]
 
 _OFFSET, _LARGEST = 4.0, 8.0  # keep the brain apart from a background of 0, and vessels in bounds
 _HALF = 0.5
+_SHAPE = (240, 240, 155)
 
 
 def mean_t1ce(folders: list[Path]) -> Array:
@@ -34,10 +34,12 @@ def mean_t1ce(folders: list[Path]) -> Array:
     Returns:
         (i, j, k) float64 as stored; in standard deviations from each brain's median, plus 4.
     """
-    images = [_standardized(folder) for folder in folders]
-    counts = np.sum([image > 0.0 for image in images], axis=0)
-    mean: Array = np.sum(images, axis=0) / np.maximum(counts, 1)
-    return np.where(counts > _HALF * len(images), mean, 0.0)
+    total, count = np.zeros(_SHAPE), np.zeros(_SHAPE)
+    for folder in folders:
+        image = _standardized(folder)
+        total += image
+        count += image > 0.0
+    return np.where(count > _HALF * len(folders), total / np.maximum(count, 1.0), 0.0)
 
 
 def register(fixed: sitk.Image, moving: sitk.Image) -> Array:
@@ -48,9 +50,8 @@ def register(fixed: sitk.Image, moving: sitk.Image) -> Array:
     """
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
-    method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(0.2, 1)
-    method.SetOptimizerAsGradientDescent(1.0, 200, 1e-6, 10)
+    method.SetMetricSamplingStrategy(method.NONE)  # every voxel, so that no chance enters
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 1e-3, 200, relaxationFactor=0.6)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([4, 2])
     method.SetSmoothingSigmasPerLevel([2, 1])
@@ -65,7 +66,7 @@ def _standardized(folder: Path) -> Array:
     labels = read(folder / f"{folder.name}_seg.nii.gz").data
     inside = image[image > 0]
     z = np.clip((image - np.median(inside)) / inside.std() + _OFFSET, 0.0, _LARGEST)
-    return np.where((image > 0) & (labels == 0), z, 0.0).astype(np.float32)
+    return np.where((image > 0) & (labels == 0), z, 0.0)
 
 
 def _image(data: Array, origin_mm: tuple[float, float, float]) -> sitk.Image:

@@ -111,7 +111,8 @@ def segment_study(
     files = _find(folder, named or {}, name, settings.channels)
     source = folder if folder and folder.is_dir() else files.modalities["t1ce"].path.parent
     output = output or default_output(source)
-    _check_output(output, files.name, overwrite=settings.overwrite)
+    with _named_from(source):
+        _check_output(output, files.name, overwrite=settings.overwrite)
     with stages("model"):
         model = load_model(settings.weights) if settings.weights else shipped_model(settings.model)
     with stages("read"):
@@ -129,7 +130,8 @@ def segment_study(
         mask, result.brain, result.runs_on, result.windows, result.probabilities
     )
     outcome = _Outcome(study, prepared, segmentation, model, source, opened.warnings)
-    return _write(outcome, output, settings, stages)
+    with _named_from(source):
+        return _write(outcome, output, settings, stages)
 
 
 def predict_study(
@@ -188,6 +190,18 @@ def _find(
     if folder is None:
         return study_from_files(named, name, channels=channels)
     return find_study(folder, named=named, name=name, channels=channels)
+
+
+@contextmanager
+def _named_from(source: Path) -> Iterator[None]:
+    """Name outputs inside the study from there; the folders above may carry a patient's name."""
+    try:
+        yield
+    except OutputError as error:
+        path, *facts = error.args
+        if path.is_relative_to(source):
+            error.args = (path.relative_to(source), *facts)
+        raise
 
 
 def _check_output(output: Path, study: str, *, overwrite: bool) -> None:

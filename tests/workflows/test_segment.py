@@ -299,6 +299,17 @@ def test_a_patient_s_name_does_not_come_out(model: Path, study: Path) -> None:
         assert b"DOE" not in path.read_bytes()
 
 
+def test_an_output_that_cannot_be_written_does_not_name_the_patient(
+    study: Path, model: Path
+) -> None:
+    """The default output lies in the study's folder, whose name stays out of the error."""
+    folder = study.rename(study.with_name("DOE^JANE_19610402"))
+    (folder / "latup").write_bytes(b"in the way")
+    with pytest.raises(OutputError) as caught:
+        segment_study(folder, None, on_cpu(model))
+    assert str(caught.value).startswith("latup cannot be written")
+
+
 def test_a_new_output_folder_is_made(model: Path, study: Path, tmp_path: Path) -> None:
     """However deep it lies."""
     done = segment_study(study, tmp_path / "a" / "b" / "c", on_cpu(model))
