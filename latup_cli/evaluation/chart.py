@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from latup_cli.imaging.png import typeface
 
 Color: TypeAlias = tuple[int, int, int]
 Range: TypeAlias = tuple[float, float]
@@ -101,11 +102,11 @@ class Picture:
     ) -> None:
         """One line; the anchor is Pillow's: horizontal l, m, r and vertical a, m, d."""
         x, y = place
-        self._pen.text((x * _FINER, y * _FINER), text, color, _font(size * _FINER), anchor)
+        self._pen.text((x * _FINER, y * _FINER), text, color, typeface(size * _FINER), anchor)
 
     def turned_text(self, place: tuple[float, float], text: str) -> None:
         """One line that reads upwards, centered on a place."""
-        font = _font(TEXT * _FINER)
+        font = typeface(TEXT * _FINER)
         left, top, right, bottom = (math.ceil(v) for v in font.getbbox(text))
         label = Image.new("RGB", (right - left, bottom - top), PAPER)
         ImageDraw.Draw(label).text((-left, -top), text, INK, font)
@@ -149,16 +150,3 @@ def draw_axis_x(picture: Picture, frame: Frame, ticks: Iterable[float]) -> None:
         x, y = frame.place(tick, frame.y[0])
         picture.line([(x, y), (x, y - frame.height)], FAINT)
         picture.text((x, y + 8), f"{tick:g}", "ma")
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own typeface, so that a chart is the same on every machine.
-
-    Raises:
-        OSError: If Pillow was built without FreeType, which no wheel is.
-    """
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise OSError("Pillow was built without FreeType")
-    return font

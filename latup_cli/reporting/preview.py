@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -15,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from latup_cli.domain.report import NOTICE, Volumes
 from latup_cli.domain.volume import LabelMap, Mask, Volume
-from latup_cli.imaging.png import write_png
+from latup_cli.imaging.png import typeface, write_png
 from latup_cli.labels import MODALITIES, Tissue
 from latup_cli.reporting.outlines import outlines
 from latup_cli.reporting.slices import PLANES, Plane, Scene, scene
@@ -174,7 +173,7 @@ def _draw_edges(pen: ImageDraw.ImageDraw, frame: Frame, letters: str) -> None:
     x, y = (left + right) // 2, (top + bottom) // 2
     places = ((left - 3, y), (right + 3, y), (x, top), (x, bottom))
     for letter, place, anchor in zip(letters, places, ("rm", "lm", "md", "ma"), strict=True):
-        pen.text(place, letter, _GRAY, _font(15), anchor)
+        pen.text(place, letter, _GRAY, typeface(15), anchor)
 
 
 def _draw_place(pen: ImageDraw.ImageDraw, layout: _Layout, row: int, text: str) -> None:
@@ -185,8 +184,8 @@ def _draw_place(pen: ImageDraw.ImageDraw, layout: _Layout, row: int, text: str) 
     end = left + round(length_mm * layout.pixels_per_mm)
     unit = f"{length_mm // _MM_PER_CM} cm" if length_mm >= _MM_PER_CM else f"{length_mm} mm"
     pen.rectangle((left, bottom - 30, end - 1, bottom - 28), _WHITE)
-    pen.text((end + 8, bottom - 29), unit, _WHITE, _font(15), "lm")
-    pen.text((left, bottom), text, _WHITE, _font(15), "ld")
+    pen.text((end + 8, bottom - 29), unit, _WHITE, typeface(15), "lm")
+    pen.text((left, bottom), text, _WHITE, typeface(15), "ld")
 
 
 # --- text ---------------------------------------------------------------------------------
@@ -194,16 +193,16 @@ def _draw_place(pen: ImageDraw.ImageDraw, layout: _Layout, row: int, text: str) 
 
 def _draw_header(pen: ImageDraw.ImageDraw, title: str, volumes: Volumes) -> None:
     """The study's name, and below it the colors with their volumes."""
-    name = _shortened(title, _font(30), _WIDTH - 2 * _EDGE)
-    pen.text((_EDGE, _TITLE_Y), name, _WHITE, _font(30), "lm")
+    name = _shortened(title, typeface(30), _WIDTH - 2 * _EDGE)
+    pen.text((_EDGE, _TITLE_Y), name, _WHITE, typeface(30), "lm")
     x = _EDGE
     for tissue, color in COLORS.items():
         volume = volumes[tissue.name]
         text = f"{volume.name} ({volume.region})  {format_ml(volume.volume_ml)} mL"
         pen.rectangle((x, _LEGEND_Y - 2, x + 27, _LEGEND_Y + 1), color)
-        pen.text((x + 36, _LEGEND_Y), text, _WHITE, _font(18), "lm")
-        x += 72 + round(_font(18).getlength(text))
-    pen.text((_WIDTH - _EDGE, _LEGEND_Y), _whole_tumor(volumes), _WHITE, _font(18), "rm")
+        pen.text((x + 36, _LEGEND_Y), text, _WHITE, typeface(18), "lm")
+        x += 72 + round(typeface(18).getlength(text))
+    pen.text((_WIDTH - _EDGE, _LEGEND_Y), _whole_tumor(volumes), _WHITE, typeface(18), "rm")
 
 
 def _whole_tumor(volumes: Volumes) -> str:
@@ -217,13 +216,13 @@ def _whole_tumor(volumes: Volumes) -> str:
 def _draw_headings(pen: ImageDraw.ImageDraw, layout: _Layout) -> None:
     for column, modality in enumerate(MODALITIES):
         left, top, right, _ = layout.tile(0, column)
-        pen.text(((left + right) // 2, top - 6), _HEADINGS[modality], _WHITE, _font(18), "md")
+        pen.text(((left + right) // 2, top - 6), _HEADINGS[modality], _WHITE, typeface(18), "md")
 
 
 def _draw_footer(pen: ImageDraw.ImageDraw, height: int) -> None:
     y = height - 18
-    pen.text((_EDGE, y), NOTICE, _GRAY, _font(15), "lm")
-    pen.text((_WIDTH - _EDGE, y), _CONVENTION, _GRAY, _font(15), "rm")
+    pen.text((_EDGE, y), NOTICE, _GRAY, typeface(15), "lm")
+    pen.text((_WIDTH - _EDGE, y), _CONVENTION, _GRAY, typeface(15), "rm")
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
@@ -233,16 +232,3 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
         return line
     kept = next(n for n in range(len(line), -1, -1) if font.getlength(line[:n] + "...") <= room)
     return line[:kept] + "..."
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own typeface, so that the picture is the same on every machine.
-
-    Raises:
-        OSError: If Pillow was built without FreeType, which no wheel is.
-    """
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise OSError("Pillow was built without FreeType")
-    return font
