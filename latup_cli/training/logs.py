@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from latup_cli.errors import OutputError
 from latup_cli.labels import REGIONS
 from latup_cli.training.loop import Progress
 
@@ -20,20 +21,30 @@ COLUMNS = ("step", "loss", "learning_rate", "seconds", "waited_s", *REGIONS)
 
 @contextmanager
 def logging_to(run_dir: Path) -> Iterator[Log]:
-    """Append to `log.csv` and to TensorBoard files in `run_dir`."""
+    """Append to `log.csv` and to TensorBoard files in `run_dir`.
+
+    Raises:
+        OutputError: If `log.csv` cannot be written, from the log that is given.
+    """
     path = run_dir / "log.csv"
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file, SummaryWriter(run_dir) as board:
-        table = csv.writer(file, lineterminator="\n")
-        if new:
-            table.writerow(COLUMNS)
+    with SummaryWriter(run_dir) as board:
 
         def log(progress: Progress) -> None:
-            table.writerow(row(progress))
-            file.flush()
+            _append(path, row(progress))
             _show(board, progress)
 
+        if not path.exists():
+            _append(path, COLUMNS)
         yield log
+
+
+def _append(path: Path, cells: tuple[str, ...]) -> None:
+    """Write one row and let go of the file, so that a full disk is known at once."""
+    try:
+        with path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow(cells)
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from error
 
 
 def row(progress: Progress) -> tuple[str, ...]:

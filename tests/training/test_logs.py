@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
+from latup_cli.errors import OutputError
 from latup_cli.training.logs import COLUMNS, logging_to
 from latup_cli.training.loop import Progress
 
@@ -22,3 +25,12 @@ def test_every_step_is_a_row_and_sessions_follow_each_other(tmp_path: Path) -> N
     assert [(row["step"], row["WT"]) for row in rows] == [("1", ""), ("2", "0.9000")]
     assert [row["loss"] for row in rows] == ["0.50000", "0.25000"]
     assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
+    """The log's error is an output error with exit code 10, not a mistake of ours."""
+    (tmp_path / "log.csv").symlink_to("/dev/full")
+    with logging_to(tmp_path) as log, pytest.raises(OutputError) as caught:
+        log(Progress(1, 0.5, 1e-3, 2.0, 0.1, {}))
+    assert caught.value.exit_code == 10
