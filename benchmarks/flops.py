@@ -31,6 +31,9 @@ COUNTED = (
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "latup-net": lambda: LatupNet(NetworkConfig()),
+    "latup-net-fast": lambda: LatupNet(
+        NetworkConfig(filters=8, deep_filters=(24, 32), fold=2),
+    ),
 }
 """Name to a function that makes the network for four modalities."""
 
@@ -71,7 +74,7 @@ def cost(name: str, size: Size = SIZE) -> Cost:
 def table(costs: Iterable[Cost], size: Size) -> str:
     """One line per network, below a line that says what is in it."""
     lines = [f"# NAME PARAMETERS GFLOP@{'x'.join(map(str, size))} ({COUNTED})"]
-    lines += [f"{c.name} {c.parameters:,} {c.gflop:,.0f}" for c in costs]
+    lines += [f"{c.name} {c.parameters:,} {c.gflop:,.4g}" for c in costs]
     return "\n".join(lines)
 
 

@@ -98,12 +98,7 @@ def load_weights(path: Path) -> LatupNet:
     content = _read(path)
     try:
         if "average" in content:
-            settings = content["settings"]
-            config = NetworkConfig(
-                filters=settings["filters"],
-                dropout=settings["dropout"],
-                attention=settings.get("attention", "se"),  # older checkpoints do not say
-            )
+            config = NetworkConfig.from_settings(content["settings"])
             weights = content["average"]
         else:
             weights = content.pop("weights")

@@ -14,6 +14,7 @@ from latup_cli.domain.grid import Shape
 from latup_cli.training.augment import Augmentation, augment, augmentation
 from latup_cli.training.cases import Case
 from latup_cli.training.hardware import Place
+from latup_cli.training.mix import mix
 from latup_cli.training.settings import TrainSettings
 
 Sample = tuple[torch.Tensor, torch.Tensor]
@@ -41,8 +42,19 @@ class Crops(Dataset[Sample]):
         random = np.random.default_rng([settings.seed, 1, index])
         if self._augmentation is None:  # made here, so that a worker process has its own
             self._augmentation = augmentation(settings)
-        image, target = cut(self._cases[order[position]], settings, random)
+        image, target = self._drawn(self._cases[order[position]], random)
         return augment(image, target, self._augmentation, int(random.integers(2**31)))
+
+    def _drawn(
+        self, case: Case, random: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        settings = self._settings
+        if not settings.mix_probability or random.random() >= settings.mix_probability:
+            return cut(case, center_of(case, settings, random), settings)
+        donor = self._cases[random.integers(len(self._cases))]
+        center = center_of(donor, settings, random)
+        host = cut(case, same_place(center, donor, case), settings)
+        return mix(host, cut(donor, center, settings), random)
 
 
 def batches(
@@ -61,15 +73,14 @@ def batches(
 
 
 def cut(
-    case: Case, settings: TrainSettings, random: np.random.Generator
+    case: Case, center: Shape, settings: TrainSettings
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """A block around a random center, large enough to be turned and scaled.
+    """A block around a center, large enough to be turned and scaled.
 
     Returns:
         Image (modalities, i, j, k) and target (3, i, j, k), float32, target in [0, 1].
     """
     size = case.target.shape[1:]
-    center = _center(case, settings, random)
     grown = _TURNED * (1.0 + settings.scaling) if settings.spatial_probability else 1.0
     reach = [math.ceil(w * grown / 2) for w in settings.window]
     start = [c - r for c, r in zip(center, reach, strict=True)]
@@ -81,7 +92,14 @@ def cut(
     return image, target / np.float32(255.0)
 
 
-def _center(case: Case, settings: TrainSettings, random: np.random.Generator) -> Shape:
+def same_place(center: Shape, here: Case, there: Case) -> Shape:
+    """Where a voxel of one patient lies in another, both boxes taken to be the same brain."""
+    sizes = zip(center, here.target.shape[1:], there.target.shape[1:], strict=True)
+    i, j, k = (min(n - 1, round(c * n / m)) for c, m, n in sizes)
+    return i, j, k
+
+
+def center_of(case: Case, settings: TrainSettings, random: np.random.Generator) -> Shape:
     """A voxel of a random tissue, or any place where the window lies inside the brain's box."""
     size, voxels = case.target.shape[1:], case.tumor_voxels
     if random.random() < settings.tumor_share and len(voxels):

@@ -17,7 +17,7 @@ from latup_cli.domain.model import ModelSpec
 from latup_cli.imaging.atomic import replacing, write_text
 from latup_cli.labels import MODALITIES, Tissue
 from latup_cli.training.checkpoint import save_weights
-from latup_cli.training.network import STRIDE, LatupNet, parameter_count
+from latup_cli.training.network import LatupNet, NetworkConfig, parameter_count
 from latup_cli.training.settings import TrainSettings
 
 OPSET = 18
@@ -59,7 +59,7 @@ def model_spec(settings: TrainSettings) -> ModelSpec:
         spacing_mm=(settings.spacing_mm,) * 3,
         normalization="zscore-brain",
         window=settings.validation_window,
-        stride=STRIDE,
+        stride=NetworkConfig.from_settings(settings.as_dict()).stride,
         classes=("background", *(tissue.name for tissue in Tissue)),
         activation="softmax",
         trained_on=settings.trained_on,

@@ -108,11 +108,7 @@ def new_run(
 ) -> RunState:
     """Fresh weights by the settings' seed, or those of `initial`, and an optimizer."""
     torch.manual_seed(settings.seed)
-    network = LatupNet(
-        NetworkConfig(
-            filters=settings.filters, dropout=settings.dropout, attention=settings.attention
-        )
-    )
+    network = LatupNet(NetworkConfig.from_settings(settings.as_dict()))
     if initial is not None:
         network.load_state_dict(initial.state_dict())
     network = network.to(place.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

@@ -12,7 +12,7 @@ from latup_cli.domain.grid import Shape
 from latup_cli.errors import TrainingSettingsError
 
 _STRIDE = 8  # the network's; its own module would bring torch
-_POSITIVE = ("spacing_mm", "filters", "steps", "batch_size", "validate_every")
+_POSITIVE = ("spacing_mm", "filters", "fold", "steps", "batch_size", "validate_every")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +24,12 @@ class TrainSettings:
         version: Of the model; raised whenever its results change.
         trained_on: The data in words, for `model.json`.
         spacing_mm: Isotropic voxel size that the network works at.
-        window: Voxels of a training crop along i, j, k; multiples of 8.
-        validation_window: Voxels of the windows that `segment` will use; multiples of 8.
-        filters: Filters at full resolution.
+        window: Voxels of a training crop along i, j, k; multiples of 8 times `fold`.
+        validation_window: Voxels of the windows that `segment` will use; multiples likewise.
+        filters: Filters at the finest level; 32 in the published network.
+        deep_filters: Filters of the two deeper levels; 0 for two and four times as many.
+        fold: Voxels along each axis that the first layer joins to one; 2 makes a light network
+            that works at half the resolution, 1 is the published one.
         dropout: Probability of zeroing a voxel's activation.
         attention: "se" (the published network), "none", "eca", "se-conv", "channel", "spatial" or
             "cbam".
@@ -41,6 +44,7 @@ class TrainSettings:
         cross_entropy_weight: Weight of the cross-entropy beside the Dice loss.
         tumor_share: Share of crops that are centered on a voxel of a random tissue of the tumor;
             the others lie anywhere in the brain's box.
+        mix_probability: Probability that a crop gets the tumor of another patient.
         flips: Probability of mirroring along each of i, j, k.
         rotation_rad: Largest rotation about each axis.
         scaling: Largest relative change of size along each axis.
@@ -71,6 +75,8 @@ class TrainSettings:
     window: Shape = (72, 88, 72)
     validation_window: Shape = (80, 96, 80)
     filters: int = 32
+    deep_filters: tuple[int, int] = (0, 0)
+    fold: int = 1
     dropout: float = 0.2
     attention: str = "se"
     steps: int = 1000
@@ -83,6 +89,7 @@ class TrainSettings:
     ema_decay: float = 0.99
     cross_entropy_weight: float = 1.0
     tumor_share: float = 0.0
+    mix_probability: float = 0.0
     flips: tuple[float, float, float] = (0.5, 0.0, 0.0)
     rotation_rad: float = 0.2
     scaling: float = 0.15
@@ -101,12 +108,13 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("window", "validation_window"):
-            if any(size <= 0 or size % _STRIDE for size in getattr(self, name)):
-                raise ValueError(f"{name} must hold positive multiples of {_STRIDE}")
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")
+        stride = _STRIDE * self.fold
+        for name in ("window", "validation_window"):
+            if any(size <= 0 or size % stride for size in getattr(self, name)):
+                raise ValueError(f"{name} must hold positive multiples of {stride}")
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:

@@ -74,6 +74,11 @@ def test_the_quoted_figures(flops: ModuleType) -> None:
     assert round(cost.gflop) == 1581
 
 
+def test_the_fast_network_is_as_light_as_it_must_be(flops: ModuleType) -> None:
+    """At most 15.79 GFLOP, the figure that the paper's abstract claims for its own network."""
+    assert 10.0 < flops.cost("latup-net-fast").gflop <= 15.79
+
+
 def test_the_widest_path_takes_a_third(flops: ModuleType) -> None:
     """The 5x5x5 path alone is 536 GFLOP, which is what makes the network heavy."""
     widest = 2 * 5**3 * 32 * 32 * 128**3 / 1e9

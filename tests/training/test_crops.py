@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from latup_cli.training.cases import TrainingCase, store, tumor_voxels
-from latup_cli.training.crops import Crops, batches, cut
+from latup_cli.training.crops import Crops, batches, center_of, cut, same_place
 from latup_cli.training.hardware import Place
 from latup_cli.training.settings import TrainSettings
 
@@ -48,7 +48,8 @@ def test_tumor_crops_hold_the_tumor() -> None:
     """With a tumor share of one, every crop's center is tumor."""
     settings = replace(PLAIN, tumor_share=1.0)
     for seed in range(8):
-        _, target = cut(case(), settings, np.random.default_rng(seed))
+        center = center_of(case(), settings, np.random.default_rng(seed))
+        _, target = cut(case(), center, settings)
         assert target.shape == (3, 16, 24, 8)
         assert target[0, 8, 12, 4] == 1.0
 
@@ -56,7 +57,8 @@ def test_tumor_crops_hold_the_tumor() -> None:
 def test_other_crops_lie_inside_the_brain_box() -> None:
     """No padding along an axis that is longer than the window; the middle along a shorter one."""
     for seed in range(8):
-        image, _ = cut(case(), PLAIN, np.random.default_rng(seed))
+        center = center_of(case(), PLAIN, np.random.default_rng(seed))
+        image, _ = cut(case(), center, PLAIN)
         assert (image[0, :, 2:22] > 0).all()
         assert (image[0, :, :2] == 0).all()
 
@@ -87,3 +89,21 @@ def test_augmented_crops_stay_inside_the_brain() -> None:
     assert target.min() >= 0
     assert target.max() <= 1
     assert image.shape == (4, 16, 24, 8)
+
+
+def test_a_place_is_the_same_share_of_another_brain() -> None:
+    """A voxel keeps its share of the way along each axis, and stays inside."""
+    wide = TrainingCase("w", np.zeros((4, 80, 20, 60)), np.zeros((3, 80, 20, 60), dtype=np.uint8))
+    assert same_place((30, 5, 29), case(), wide) == (60, 5, 58)
+    assert same_place((79, 19, 59), wide, case()) == (39, 19, 29)
+
+
+def test_mixed_crops_show_the_other_tumor() -> None:
+    """A patient without a tumor gets one in every crop when mixing is certain."""
+    healthy = replace(case("healthy"), target=np.zeros((3, 40, 20, 30), dtype=np.uint8))
+    settings = replace(PLAIN, tumor_share=1.0, mix_probability=1.0, steps=20)
+    crops = Crops([healthy, case("ill")], settings)
+    tumors = [float(crops[index][1][0].sum()) for index in range(20)]
+    assert sum(tumor > 0 for tumor in tumors) >= 12
+    plain = Crops([healthy], replace(settings, mix_probability=0.0))
+    assert float(plain[0][1].sum()) == 0.0

@@ -218,6 +218,28 @@ def test_any_multiple_of_the_stride_will_do() -> None:
         assert small()(torch.zeros(2, 4, 8, 16, 24)).shape == (2, 4, 8, 16, 24)
 
 
+def test_a_folded_network_answers_for_every_voxel() -> None:
+    """At half the resolution inside, what comes out has the size of what went in."""
+    network = small(fold=2, deep_filters=(16, 24))
+    assert network.config.widths == (F, 16, 24)
+    assert network.config.stride == 16
+    with torch.inference_mode():
+        assert network(torch.zeros(2, 4, 16, 32, 48)).shape == (2, 4, 16, 32, 48)
+    weights = network.state_dict()
+    assert weights["embed.0.weight"].shape == (F, 4, 2, 2, 2)
+    assert weights["head.weight"].shape == (F, 4, 2, 2, 2)
+
+
+def test_a_fold_sees_no_neighbor_before_the_blocks() -> None:
+    """The first layer takes exactly one block of eight voxels to one vector."""
+    fold = small(fold=2).embed
+    image = torch.zeros(1, 4, 4, 4, 4)
+    image[0, 0, 1, 1, 1] = 1.0
+    changed = (fold(image) != fold(torch.zeros_like(image))).any(dim=1)[0]
+    assert changed[0, 0, 0]
+    assert int(changed.sum()) == 1
+
+
 def test_patients_in_a_batch_do_not_meet() -> None:
     """Two images at once give what each of them gives alone."""
     network = small()

@@ -1,0 +1,51 @@
+"""Give a patient another patient's tumor, so that few patients show many.
+
+After CarveMix (Zhang et al. 2021, arXiv:2107.06709): the tumor is carved out of its donor with
+a margin of random width around its outline, and put where it was. Here the two crops meet at
+the same place of the brain's box, and nothing is put outside the host's brain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt
+
+Image = npt.NDArray[np.float32]
+"""(modalities, i, j, k): z-scores inside the brain and 0 outside."""
+Target = npt.NDArray[np.float32]
+"""(3, i, j, k): shares of WT, TC, ET in [0, 1]."""
+
+_HALF = 0.5
+_INWARD, _OUTWARD = 0.5, 1.0  # of the tumor's own depth
+
+
+def mix(
+    host: tuple[Image, Target], donor: tuple[Image, Target], random: np.random.Generator
+) -> tuple[Image, Target]:
+    """The host with the donor's tumor; the host itself if the donor's crop shows none.
+
+    Args:
+        host: Image and target.
+        donor: Image and target of the same shape.
+        random: Draws the margin.
+    """
+    tumor = donor[1][0] > _HALF
+    brain = (host[0] != 0).any(axis=0)
+    if not tumor.any():
+        return host
+    carved = _carved(tumor, random) & brain & (donor[0] != 0).any(axis=0)
+    image, target = (np.where(carved, d, h) for h, d in zip(host, donor, strict=True))
+    return image, target
+
+
+def _carved(tumor: npt.NDArray[np.bool_], random: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """The tumor with a margin: half of the time less than it, half of the time more."""
+    depth = distance_transform_edt(tumor)
+    if random.random() < _HALF:
+        inside: npt.NDArray[np.bool_] = depth > _INWARD * depth.max() * random.random()
+        return inside
+    wider: npt.NDArray[np.bool_] = (
+        distance_transform_edt(~tumor) <= _OUTWARD * depth.max() * random.random()
+    )
+    return wider
