@@ -33,7 +33,10 @@ def tells_who(name: str, private: Iterable[str] = ()) -> bool:
         numbers), a date with separators, or a private word anywhere.
     """
     lower = name.casefold()
-    return _TELLING.search(name) is not None or any(word in lower for word in private)
+    joined = _SEPARATORS.sub("", lower)  # DOE_JANE and 12-34-56 say the same without signs
+    return _TELLING.search(name) is not None or any(
+        word in lower or word in joined for word in private
+    )
 
 
 def private_words(place: PurePath) -> frozenset[str]:
@@ -49,9 +52,9 @@ def short_hash(name: str) -> str:
     return digest.hexdigest()[:_HASH_LENGTH].translate(_LETTERS)
 
 
-def discreet(name: str) -> str:
+def discreet(name: str, private: Iterable[str] = ()) -> str:
     """A folder's name, or `study-` and a short hash of it where it tells who somebody is."""
-    return f"study-{short_hash(name)}" if tells_who(name) else name
+    return f"study-{short_hash(name)}" if tells_who(name, private) else name
 
 
 def discreet_file(name: str, private: Iterable[str] = (), *, kind: str = "file") -> str:

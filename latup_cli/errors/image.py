@@ -144,6 +144,15 @@ class TooSmallImageError(ImageContentError):
         self.args = (path, shape, smallest)
 
 
+class SlabError(ImageContentError):
+    """A series covers a part of the head only."""
+
+    def __init__(self, path: Path, extent_mm: float, least_mm: float) -> None:
+        problem = f"covers only {extent_mm:.0f} mm along one axis, less than {least_mm:.0f} mm"
+        super().__init__(path, problem, "Give a series of the whole head.")
+        self.args = (path, extent_mm, least_mm)
+
+
 class LabelMapGivenError(ImageContentError):
     """A segmentation stands where an image is expected."""
 

@@ -35,7 +35,7 @@ class GeometryError(InputError):
 class ImageNotFoundError(InputError, FileNotFoundError):
     """A file that was named for a modality does not exist."""
 
-    hint = "Check the path; it must be a .nii or .nii.gz file."
+    hint = "Check the path; it must be a NIfTI file, or a DICOM series' folder."
 
     def __init__(self, path: Path, modality: str) -> None:
         super().__init__(path, modality)
@@ -122,11 +122,13 @@ class MissingModalityError(InputError):
         flags = " ".join(f"--{modality} FILE" for modality in missing)
         self.hint = f"All four modalities are needed. Add the file, or name it: {flags}."
         if not found:
-            self.hint = "Give a folder of .nii or .nii.gz files; convert DICOM first (dcm2niix)."
+            self.hint = "Give a folder that holds the four as NIfTI files or as DICOM series."
 
     def __str__(self) -> str:
         study, missing, found = self.args
-        seen = f"found {', '.join(found)}" if found else "no .nii or .nii.gz file was found"
+        seen = (
+            f"found {', '.join(found)}" if found else "no NIfTI file and no DICOM series was found"
+        )
         return f"{study} lacks {', '.join(missing)}; {seen}."
 
 

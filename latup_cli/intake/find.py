@@ -1,11 +1,13 @@
-"""Find a study's four modalities by the names of its files; every choice keeps its reason."""
+"""Find a study's four modalities, NIfTI by names or DICOM by tags; each choice has its reason."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from latup_cli.domain.privacy import discreet
 from latup_cli.domain.study import FoundFile, StudyFiles
@@ -23,7 +25,9 @@ from latup_cli.errors import (
     StudyNotFoundError,
     UnreachableError,
 )
+from latup_cli.imaging.dicom_magic import is_dicom
 from latup_cli.imaging.nifti_bytes import parts
+from latup_cli.intake.dicom_places import holds_dicom
 from latup_cli.intake.folder import (
     OTHER_FORMATS,
     candidates,
@@ -37,8 +41,13 @@ from latup_cli.intake.one_file import files_of_four, split
 from latup_cli.intake.rules import SEGMENTATION
 from latup_cli.labels import MODALITIES
 
+if TYPE_CHECKING:
+    from latup_cli.intake.dicom_find import DicomStudy
+
 _MOST_LISTED = 4
 _GIVEN = "given on the command line"
+_NIFTI_WINS = "; all four are there as NIfTI, and the DICOM files beside them were left alone"
+_DICOM_WINS = "; the NIfTI files beside it are not all four"
 
 
 def find_study(
@@ -51,8 +60,8 @@ def find_study(
     """Find T1, T1ce, T2 and FLAIR, and a segmentation if one lies beside them.
 
     Args:
-        place: Folder of one patient's images, a BIDS subject or session with `anat/`, or one
-            4-D file of four volumes.
+        place: Folder of one patient's images, a BIDS subject or session with `anat/`, a folder
+            of DICOM files at any depth or its DICOMDIR, or one 4-D file of four volumes.
         named: Modality to a file that was chosen explicitly; it wins over the folder's.
         name: What to call the study in outputs; by default as its folder or 4-D file.
         channels: Order of the volumes in a 4-D file, apart by commas; None to take it from a
@@ -72,8 +81,11 @@ def find_study(
         ChannelsUnknownError: If nothing states the order of the volumes.
         ChannelOrderError: If `channels` does not name each modality once.
         NotOneFileError: If `channels` is given and there is no 4-D file.
+        InputError: If a DICOM folder is no study; `find_dicom` says why.
     """
     with _reachable(place):
+        if place.is_file() and is_dicom(place):
+            place = place.parent  # a DICOMDIR, or one slice of a series
         if place.is_file():
             return _in_file(place, named, name, channels)
         if not place.is_dir():
@@ -113,6 +125,12 @@ def _reachable(place: Path) -> Iterator[None]:
         raise UnreachableError(shown_place(place), reason) from None
 
 
+def _given_series(modality: str, place: Path) -> FoundFile | None:
+    from latup_cli.intake.dicom_find import named_series  # loads a library that few need
+
+    return named_series(place, modality)
+
+
 def _in_file(
     file: Path, named: Mapping[str, Path] | None, name: str | None, channels: str | None
 ) -> StudyFiles:
@@ -135,9 +153,20 @@ def _in_folder(
         chosen = _volumes(place, study, channels)
     if channels is not None and all(found.volume is None for found in chosen.values()):
         raise NotOneFileError(study)
-    for modality in MODALITIES:
-        if modality not in chosen and candidate.get(modality):
-            chosen[modality] = _only(modality, candidate[modality], study)
+    given = dict(chosen)
+    chosen |= {
+        modality: _only(modality, candidate[modality], study)
+        for modality in MODALITIES
+        if modality not in chosen and candidate.get(modality)
+    }
+    if len(chosen) < len(MODALITIES) and holds_dicom(folder):
+        from latup_cli.intake.dicom_find import find_dicom  # loads a library that few need
+
+        dicom = find_dicom(folder, name)
+        if dicom is not None:
+            return _from_dicom(dicom, given, nifti=bool(images(place)))
+    elif len(given) < len(MODALITIES) and holds_dicom(folder):
+        chosen = {**{m: _because(chosen[m], _NIFTI_WINS) for m in MODALITIES}, **given}
     _refuse_other_formats(place, study, missing=[m for m in MODALITIES if m not in chosen])
     segmentations = candidate.get(SEGMENTATION, [])
     return _complete(
@@ -146,6 +175,19 @@ def _in_folder(
         seen=_described(chosen, images(place), study),
         segmentation=segmentations[0] if len(segmentations) == 1 else None,
     )
+
+
+def _from_dicom(dicom: DicomStudy, given: Mapping[str, FoundFile], *, nifti: bool) -> StudyFiles:
+    """What was given wins; NIfTI files that are not all four give way to DICOM."""
+    found = dicom.chosen.modalities
+    why = _DICOM_WINS if nifti else ""
+    chosen = {**{m: _because(found[m], why) for m in found}, **given}
+    files = _complete(chosen, study=dicom.name, seen=dicom.chosen.seen)
+    return replace(files, private=dicom.private)
+
+
+def _because(found: FoundFile, why: str) -> FoundFile:
+    return replace(found, reason=found.reason + why)
 
 
 def _volumes(folder: Path, study: str, channels: str | None) -> dict[str, FoundFile]:
@@ -157,10 +199,15 @@ def _volumes(folder: Path, study: str, channels: str | None) -> dict[str, FoundF
 
 
 def _given(named: Mapping[str, Path]) -> dict[str, FoundFile]:
-    for modality, path in named.items():
-        if not path.is_file():
-            raise ImageNotFoundError(shown_place(path), modality)
-    return {modality: FoundFile(parts(path)[0], _GIVEN) for modality, path in named.items()}
+    return {modality: _given_file(modality, path) for modality, path in named.items()}
+
+
+def _given_file(modality: str, path: Path) -> FoundFile:
+    """A NIfTI file, or the DICOM series in a folder or of a file."""
+    series = _given_series(modality, path) if path.is_dir() or is_dicom(path) else None
+    if series is None and not path.is_file():
+        raise ImageNotFoundError(shown_place(path), modality)
+    return series or FoundFile(parts(path)[0], _GIVEN)
 
 
 def _refuse_patients(folder: Path) -> None:
@@ -213,10 +260,11 @@ def _complete(
     missing = tuple(modality for modality in MODALITIES if modality not in chosen)
     if missing:
         raise MissingModalityError(study, missing, seen)
-    holders: dict[tuple[str, int | None], str] = {}
+    holders: dict[tuple[object, ...], str] = {}
     for modality in MODALITIES:
         found = chosen[modality]
-        other = holders.setdefault((os.path.realpath(found.path), found.volume), modality)
+        source = (os.path.realpath(found.path), found.volume, found.series)
+        other = holders.setdefault(source, modality)
         if other != modality:
             first = shown(chosen[other].path, study, other)
             raise SameImageError(first, other, shown(found.path, study, modality), modality)

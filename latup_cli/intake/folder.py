@@ -10,7 +10,9 @@ from latup_cli.domain.study import FoundFile
 from latup_cli.intake.rules import SEGMENTATION, recognize
 
 _SUFFIXES = (".nii.gz", ".nii", ".hdr.gz", ".hdr")
-_REPORT = "_report.json"
+
+REPORT = "_report.json"
+"""How the name of our own report ends; images beside it are results."""
 
 OTHER_FORMATS: Mapping[str, str] = {
     ".nrrd": "NRRD",
@@ -71,7 +73,7 @@ def is_ours(path: Path, meaning: str) -> bool:
     if meaning != SEGMENTATION:
         return False
     before = (image_stem(path) or "").rpartition("_")[0]
-    return (path.parent / f"{before}{_REPORT}").is_file()
+    return (path.parent / f"{before}{REPORT}").is_file()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,20 +1,18 @@
-"""Check where images lie: each in itself, and all on one grid."""
+"""Check where an image lies, and how large it is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from latup_cli.domain.grid import Grid
-from latup_cli.domain.orientation import axis_codes
 from latup_cli.errors import (
     FlatImageError,
-    GridMismatchError,
     NoOrientationError,
     ShearedImageError,
+    SlabError,
     TooSmallImageError,
 )
 from latup_cli.imaging.nifti import NiftiImage
@@ -22,8 +20,11 @@ from latup_cli.imaging.nifti import NiftiImage
 SMALLEST_AXIS = 32
 """Voxels that every axis needs; the network halves an axis up to five times."""
 
-ONE_GRID_MM = 0.1
-"""Grids that differ by less are one: headers are rounded, and a quaternion rounds otherwise."""
+FEWEST_SLICES = 12
+"""Slices that a series as scanned needs: 64 mm of a head at 5.5 mm."""
+
+SHORTEST_EXTENT_MM = 64.0
+"""What a series as scanned has to show along every axis to hold most of a brain."""
 
 QFORM_GAP_MM = 1.0
 """A larger disagreement between qform and sform is worth a warning."""
@@ -57,7 +58,7 @@ def check_affine(path: Path, image: NiftiImage) -> None:
 
 
 def check_size(path: Path, grid: Grid) -> None:
-    """Refuse an image that is too small for the network.
+    """Refuse a stripped, registered image that is too small for the network.
 
     Raises:
         TooSmallImageError: If an axis has fewer than `SMALLEST_AXIS` voxels.
@@ -66,20 +67,33 @@ def check_size(path: Path, grid: Grid) -> None:
         raise TooSmallImageError(path, grid.shape, SMALLEST_AXIS)
 
 
-def shared_grid(grids: Mapping[Path, Grid]) -> Grid:
-    """The one grid of all images: the one that most lie on, the first among equals.
-
-    Args:
-        grids: File, as the person should see it, to its grid; at least one.
+def check_slices(path: Path, grid: Grid) -> None:
+    """Refuse an image as scanned, in slices however thick, that has too few of them.
 
     Raises:
-        GridMismatchError: If an image does not lie on it; the message says how it differs.
+        TooSmallImageError: If an axis has fewer than `FEWEST_SLICES` voxels.
     """
-    reference = max(grids, key=lambda path: _followers(grids[path], grids))
-    for path, grid in grids.items():
-        if not grid.matches(grids[reference], tolerance_mm=ONE_GRID_MM):
-            raise GridMismatchError(path, reference, _difference(grid, grids[reference]))
-    return grids[reference]
+    if min(grid.shape) < FEWEST_SLICES:
+        raise TooSmallImageError(path, grid.shape, FEWEST_SLICES)
+
+
+def check_extent(path: Path, grid: Grid) -> None:
+    """Refuse a head of which too little is shown.
+
+    Raises:
+        SlabError: If an axis is shorter than `SHORTEST_EXTENT_MM`.
+    """
+    if min(_extents_mm(grid)) < SHORTEST_EXTENT_MM:
+        raise SlabError(path, min(_extents_mm(grid)), SHORTEST_EXTENT_MM)
+
+
+def holds_a_head(grid: Grid) -> bool:
+    """Whether a series is large enough to be prepared."""
+    return min(grid.shape) >= FEWEST_SLICES and min(_extents_mm(grid)) >= SHORTEST_EXTENT_MM
+
+
+def _extents_mm(grid: Grid) -> list[float]:
+    return [count * size for count, size in zip(grid.shape, grid.spacing_mm, strict=True)]
 
 
 def placement_warning(path: Path, image: NiftiImage) -> str | None:
@@ -91,30 +105,10 @@ def placement_warning(path: Path, image: NiftiImage) -> str | None:
     return f"{path}: qform and sform lie {image.qform_gap_mm:.1f} mm apart; the sform is used."
 
 
-def _followers(grid: Grid, grids: Mapping[Path, Grid]) -> int:
-    return sum(grid.matches(other, tolerance_mm=ONE_GRID_MM) for other in grids.values())
-
-
-def _difference(grid: Grid, reference: Grid) -> str:
-    """The most telling of the ways in which two grids differ."""
-    if grid.shape != reference.shape:
-        return f"{_counts(grid)} voxels, not {_counts(reference)}"
-    if axis_codes(grid) != axis_codes(reference):
-        return f"its axes run {axis_codes(grid)}, not {axis_codes(reference)}"
-    if not np.allclose(grid.spacing_mm, reference.spacing_mm, rtol=1e-3):
-        return f"voxels of {_sizes(grid.spacing_mm)} mm, not {_sizes(reference.spacing_mm)} mm"
-    gaps = np.linalg.norm(grid.corners_ras_mm() - reference.corners_ras_mm(), axis=1)
-    return f"same size, but it lies up to {gaps.max():.1f} mm away"
-
-
 def _degrees_off_square(grid: Grid) -> float:
     axes = grid.ras_from_voxel[:3, :3] / grid.spacing_mm
     cosines = np.abs(axes.T @ axes - np.eye(3))
     return math.degrees(math.asin(min(1.0, float(cosines.max()))))
-
-
-def _counts(grid: Grid) -> str:
-    return " x ".join(map(str, grid.shape))
 
 
 def _sizes(spacing_mm: tuple[float, float, float]) -> str:

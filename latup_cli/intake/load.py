@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from latup_cli.domain.study import FoundFile, SpatialCodes, Study, StudyFiles
+from latup_cli.domain.study import REFERENCE, FoundFile, SpatialCodes, Study, StudyFiles
 from latup_cli.domain.volume import Volume
 from latup_cli.errors import ImageError, SameImageError
 from latup_cli.imaging.nifti import NiftiImage, read, read_volumes
 from latup_cli.intake import naming
 from latup_cli.intake.content import background, check_content
-from latup_cli.intake.geometry import check_affine, check_size, placement_warning, shared_grid
-from latup_cli.intake.skull import (
-    SMALL_BRAIN_ML,
-    check_empty_outside,
-    check_not_a_head,
-    measure,
+from latup_cli.intake.geometry import (
+    check_affine,
+    check_extent,
+    check_size,
+    check_slices,
+    placement_warning,
 )
+from latup_cli.intake.skull import SMALL_BRAIN_ML, measure, sign_of_skull
 
-_PLACED_BY = "t1ce"  # its grid and spatial codes are the study's
+SCANNER = SpatialCodes(sform=1, qform=1)
+"""DICOM positions are those of the scanner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,9 @@ class _Image:
 
 
 def load_study(files: StudyFiles) -> Study:
-    """Read and check the four modalities.
+    """Read and check the four modalities, NIfTI files or DICOM series, in parallel.
+
+    They may lie on different grids and show a whole head; the study says which do.
 
     A background that has one value other than 0 is shifted to 0, with a warning; otherwise
     intensities are as stored.
@@ -55,49 +61,98 @@ def load_study(files: StudyFiles) -> Study:
         UnreadableImageError: If a file is empty, cut short, damaged or not NIfTI.
         ImageContentError: If a file holds no usable MR image; its subclasses say why.
         SameImageError: If two modalities are one image.
-        SkullPresentError: If the skull has not been removed.
-        GridMismatchError: If the modalities do not lie on one grid.
     """
     names = _shown(files)
-    order = sorted(files.modalities, key=lambda modality: modality != _PLACED_BY)
-    reader = _Reader()
-    images = [
-        _image(modality, names[modality], reader(files.modalities[modality], names[modality]))
-        for modality in order
-    ]
+    images = _images(files, names, _in_order(files.modalities))
     _refuse_copies(images)
-    small = _check_stripped(images)
-    grid = shared_grid({image.shown: image.volume.grid for image in images})
-    placed = {image.modality: Volume(image.volume.data, grid) for image in images}
-    warnings = [warning for image in images for warning in image.warnings] + small
-    ordered = {modality: placed[modality] for modality in files.modalities}
-    return Study(files, ordered, images[0].codes, tuple(warnings))
+    found = {image.modality: measure(image.volume) for image in images}
+    signs = {modality: sign_of_skull(emptiness) for modality, emptiness in found.items()}
+    skull = {modality: sign for modality, sign in signs.items() if sign}
+    volumes = {image.modality: image.volume for image in images}
+    ordered = {modality: volumes[modality] for modality in files.modalities}
+    said = tuple(warning for image in images for warning in image.warnings)
+    study = Study(files, ordered, images[0].codes, said, skull, names)
+    _check_sizes(study)
+    if skull:
+        return study
+    small = _small_brain(max(emptiness.nonzero_ml for emptiness in found.values()))
+    return replace(study, warnings=(*said, *small))
+
+
+def _images(files: StudyFiles, names: Mapping[str, Path], order: Sequence[str]) -> list[_Image]:
+    """All images in this order, read in parallel; of several errors the first in it is raised."""
+    readings: dict[tuple[object, ...], Future[tuple[NiftiImage, ...]]] = {}
+    with warnings.catch_warnings(), ThreadPoolExecutor(len(order)) as pool:
+        # Readers in threads put back each other's filters; here they are put back for good.
+        for modality in order:
+            found = files.modalities[modality]
+            if _source(found) not in readings:
+                readings[_source(found)] = pool.submit(_read, found, names[modality])
+        checked = [pool.submit(_checked, m, names[m], files.modalities[m], readings) for m in order]
+        return [image.result() for image in checked]
+
+
+def _check_sizes(study: Study) -> None:
+    """A head may come in thick slices; stripped and registered images go to the network."""
+    ready = study.on_one_grid and not study.skull
+    for modality in _in_order(study.images):
+        shown, grid = study.shown_as(modality), study.images[modality].grid
+        if ready:
+            check_size(shown, grid)
+        else:
+            check_slices(shown, grid)
+        if modality in study.skull:
+            check_extent(shown, grid)
+
+
+def _in_order(modalities: Iterable[str]) -> list[str]:
+    """The one that places the study first."""
+    return sorted(modalities, key=lambda modality: modality != REFERENCE)
 
 
 def _shown(files: StudyFiles) -> Mapping[str, Path]:
     """Modality to a name that tells the files apart and nobody who the patient is."""
     found = files.modalities
-    names = {m: naming.shown(found[m].path, files.name, m) for m in found}
+    names = {m: _shown_file(found[m], files.name, m) for m in found}
     if len(set(names.values())) == len(names):
         return names
     return {modality: Path(f"{name} ({modality})") for modality, name in names.items()}
 
 
-@dataclass(slots=True)
-class _Reader:
-    """Reads images, and a file of several volumes only once."""
+def _shown_file(found: FoundFile, study: str, modality: str) -> Path:
+    """Of a DICOM series, neither folder nor file names say anything, but often the patient's."""
+    if found.series:
+        return Path(f"{modality} (DICOM)")
+    return naming.shown(found.path, study, modality)
 
-    volumes: dict[Path, tuple[NiftiImage, ...]] = field(default_factory=dict)
 
-    def __call__(self, found: FoundFile, name: Path) -> NiftiImage:
-        try:
-            if found.volume is None:
-                return read(found.path)
-            if found.path not in self.volumes:
-                self.volumes[found.path] = read_volumes(found.path)
-            return self.volumes[found.path][found.volume]
-        except ImageError as error:
-            raise error.named(name) from None  # whose message has the path
+def _source(found: FoundFile) -> tuple[object, ...]:
+    """What makes two modalities come from one reading: volumes of one 4-D file share it."""
+    shared = found.volume is not None and not found.series
+    return (found.path,) if shared else (found.path, found.volume, found.series)
+
+
+def _read(found: FoundFile, name: Path) -> tuple[NiftiImage, ...]:
+    """Every volume of a 4-D file, or the one image of a file or series."""
+    try:
+        if found.series:
+            from latup_cli.imaging.dicom_pixels import read_series  # a library that few need
+
+            volume = read_series(name, found.series, found.volume)
+            return (NiftiImage(volume.data, volume.grid, SCANNER),)
+        return (read(found.path),) if found.volume is None else read_volumes(found.path)
+    except ImageError as error:
+        raise error.named(name) from None  # whose message has the path
+
+
+def _checked(
+    modality: str,
+    shown: Path,
+    found: FoundFile,
+    readings: Mapping[tuple[object, ...], Future[tuple[NiftiImage, ...]]],
+) -> _Image:
+    volumes = readings[_source(found)].result()
+    return _image(modality, shown, volumes[0 if found.series else found.volume or 0])
 
 
 def _image(modality: str, shown: Path, image: NiftiImage) -> _Image:
@@ -105,8 +160,8 @@ def _image(modality: str, shown: Path, image: NiftiImage) -> _Image:
     volume = image.volume
     check_content(shown, modality, volume.data)
     volume, shifted = _on_black(shown, volume)
-    warnings = (placement_warning(shown, image), shifted)
-    said = tuple(warning for warning in warnings if warning is not None)
+    remarks = (placement_warning(shown, image), shifted)
+    said = tuple(remark for remark in remarks if remark is not None)
     return _Image(modality, shown, volume, image.codes, said)
 
 
@@ -125,19 +180,7 @@ def _refuse_copies(images: Sequence[_Image]) -> None:
             raise SameImageError(one.shown, one.modality, other.shown, other.modality)
 
 
-def _check_stripped(images: Sequence[_Image]) -> list[str]:
-    """Check for the skull, and between its two signs for size.
-
-    A head in thick slices is told that it is a head, and a scrap that it is a scrap.
-    """
-    found = {image.shown: measure(image.volume) for image in images}
-    for shown, emptiness in found.items():
-        check_not_a_head(shown, emptiness)
-    for image in images:
-        check_size(image.shown, image.volume.grid)
-    for shown, emptiness in found.items():
-        check_empty_outside(shown, emptiness)
-    largest = max(emptiness.nonzero_ml for emptiness in found.values())
-    if largest >= SMALL_BRAIN_ML:
+def _small_brain(largest_ml: float) -> list[str]:
+    if largest_ml >= SMALL_BRAIN_ML:
         return []
-    return [f"The brain measures only {largest:.0f} mL; check the voxel sizes."]
+    return [f"The brain measures only {largest_ml:.0f} mL; check the voxel sizes."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 from latup_cli.domain.privacy import (
@@ -29,11 +30,15 @@ _RESERVED = re.compile(
 )
 
 
-def study_name(folder: Path) -> str:
+def study_name(folder: Path, private: Iterable[str] = ()) -> str:
     """The folder's name; for BIDS `sub-X[_ses-Y]`; a short hash where it tells who it is.
 
     What cannot be a file's name on some system is replaced, and a hash keeps the results of
     two such folders apart.
+
+    Args:
+        folder: Of the study.
+        private: Words of its DICOM tags that tell who the patient is, in lower case.
     """
     parts = [*folder.resolve().parts[1:]]
     if parts and parts[-1] == "anat":
@@ -41,12 +46,12 @@ def study_name(folder: Path) -> str:
     name = parts[-1] if parts else "study"
     if name.startswith("ses-") and len(parts) > 1 and _BIDS_FOLDER.fullmatch(parts[-2]):
         name = f"{parts[-2]}_{name}"
-    return outward(name)
+    return outward(name, private)
 
 
-def outward(name: str) -> str:
+def outward(name: str, private: Iterable[str] = ()) -> str:
     """A name as outputs may carry it: discreet, and usable on every system."""
-    name = discreet(unicodedata.normalize("NFC", name))
+    name = discreet(unicodedata.normalize("NFC", name), private)
     if _is_usable(name):
         return name
     cleaned = _UNUSABLE.sub("-", name)[: MOST_CHARACTERS // 2]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from latup_cli.domain.volume import Volume
-from latup_cli.errors import SkullPresentError
 
 # Measured with benchmarks/skull_check.py. Stripped: 184 images of 46 BraTS 2018-2021 subjects
 # and a BraTS 2023 metastasis case. Heads: the four series of TCGA-FG-6692 as scanned, and the
@@ -48,23 +46,10 @@ def measure(image: Volume) -> Emptiness:
     return Emptiness(nonzero * image.grid.voxel_ml, 1.0 - nonzero / image.data.size)
 
 
-def check_not_a_head(path: Path, found: Emptiness) -> None:
-    """Refuse an image in which more than a brain is visible.
-
-    Raises:
-        SkullPresentError: If the non-zero part is larger than a brain can be.
-    """
+def sign_of_skull(found: Emptiness) -> str:
+    """What says that more than a brain is visible; empty if nothing does."""
     if found.nonzero_ml > MOST_BRAIN_ML:
-        volume = f"{found.nonzero_ml:.0f} mL are not 0, and a brain has 700 to 2000 mL"
-        raise SkullPresentError(path, volume)
-
-
-def check_empty_outside(path: Path, found: Emptiness) -> None:
-    """Refuse an image that has no empty background.
-
-    Raises:
-        SkullPresentError: If hardly any voxel is exactly 0.
-    """
+        return f"{found.nonzero_ml:.0f} mL are not 0, and a brain has 700 to 2000 mL"
     if found.empty_share < LEAST_EMPTY_SHARE:
-        share = f"only {found.empty_share:.0%} of its voxels are 0, the background of a brain alone"
-        raise SkullPresentError(path, share)
+        return f"only {found.empty_share:.0%} of its voxels are 0, the background of a brain alone"
+    return ""

@@ -167,7 +167,7 @@ def _patients(folder: Path) -> None:
     (folder.parent / "all").rename(folder)
 
 
-def _dicom_only(folder: Path) -> None:
+def _other_suffix(folder: Path) -> None:
     for path in folder.iterdir():
         path.rename(path.with_name(path.name.split(".")[0] + ".dcm"))
 
@@ -175,7 +175,7 @@ def _dicom_only(folder: Path) -> None:
 BAD_FOLDERS = [
     (shutil.rmtree, {}, StudyNotFoundError, ["study"], "folder"),
     (_without_t2, {}, MissingModalityError, ["lacks t2", "p_t1ce.nii.gz"], "--t2 FILE"),
-    (_dicom_only, {}, MissingModalityError, ["t1, t1ce, t2, flair"], "dcm2niix"),
+    (_other_suffix, {}, MissingModalityError, ["t1, t1ce, t2, flair"], "DICOM series"),
     (_two_t1ce, {}, AmbiguousModalityError, ["p_t1ce.nii.gz", "p_T1GD.nii"], "--t1ce FILE"),
     (_two_suffixes, {}, AmbiguousModalityError, ["p_t1.nii,", "p_t1.nii.gz"], "--t1 FILE"),
     (_patients, {}, SeveralPatientsError, ["A, B"], "latup batch"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latup_cli.domain.privacy import discreet_file, private_words, tells_who
+from latup_cli.domain.study import StudyFiles
 from latup_cli.errors import OutputExistsError, StudyNameError
 from latup_cli.intake.naming import (
     MOST_BYTES,
@@ -21,7 +23,7 @@ from latup_cli.intake.naming import (
     shown_place,
     study_name,
 )
-from latup_cli.workflows import segment
+from latup_cli.workflows.results import Job, check_output
 
 UNCHANGED = [
     "BraTS2021_00001",
@@ -186,8 +188,9 @@ def test_private_words_come_from_telling_folders_only() -> None:
 def test_results_that_some_system_takes_for_one_are_not_written(tmp_path: Path) -> None:
     """A mask whose name differs from an earlier one by letter case only needs `--overwrite`."""
     (tmp_path / "Case_seg.nii.gz").write_bytes(b"mine")
+    job = Job(StudyFiles("case", {}), tmp_path, tmp_path)
     with pytest.raises(OutputExistsError):
-        segment._check_output(tmp_path, "case", overwrite=False)
-    segment._check_output(tmp_path, "case", overwrite=True)
-    segment._check_output(tmp_path, "case 2", overwrite=False)
+        check_output(job, overwrite=False)
+    check_output(job, overwrite=True)
+    check_output(replace(job, files=StudyFiles("case 2", {})), overwrite=False)
     assert [path.name for path in tmp_path.iterdir()] == ["Case_seg.nii.gz"]
