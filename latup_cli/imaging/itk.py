@@ -7,6 +7,7 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813  (its own convention)
 
 from latup_cli.domain.grid import Grid
+from latup_cli.domain.transform import Points, RigidTransform
 from latup_cli.domain.volume import Volume
 from latup_cli.errors import GeometryError
 
@@ -43,3 +44,22 @@ def array_from_itk(image: sitk.Image) -> npt.NDArray[np.generic]:
     """Voxels as (i, j, k), in the image's own number type."""
     array: npt.NDArray[np.generic] = sitk.GetArrayFromImage(image).transpose(2, 1, 0)
     return array
+
+
+def rigid_to_itk(transform: RigidTransform, center_ras_mm: Points) -> sitk.Euler3DTransform:
+    """A rigid transform as ITK optimizes it, with its angles about the point (3,)."""
+    lps = _LPS_FROM_RAS @ transform.moving_from_fixed @ _LPS_FROM_RAS
+    center = _LPS_FROM_RAS[:3, :3] @ center_ras_mm
+    euler = sitk.Euler3DTransform()
+    euler.SetCenter(center.tolist())
+    euler.SetMatrix(lps[:3, :3].ravel().tolist(), tolerance=1e-6)
+    euler.SetTranslation((lps[:3, :3] @ center + lps[:3, 3] - center).tolist())
+    return euler
+
+
+def rigid_from_itk(euler: sitk.Euler3DTransform) -> RigidTransform:
+    """Take a rigid transform back from ITK."""
+    lps = np.eye(4)
+    lps[:3, :3] = np.reshape(euler.GetMatrix(), (3, 3))
+    lps[:3, 3] = euler.TransformPoint((0.0, 0.0, 0.0))
+    return RigidTransform(_LPS_FROM_RAS @ lps @ _LPS_FROM_RAS)

@@ -1,50 +1,63 @@
-"""From four images on one grid to what the network sees, each step recorded; and back."""
+"""From four aligned images and the brain to what the network sees, each step recorded."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
+from latup_cli.domain.agreement import shared_grid
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.orientation import axis_codes, reorientation
-from latup_cli.domain.study import Placement, PreparedStudy, Step, Study
-from latup_cli.domain.volume import Mask
+from latup_cli.domain.study import AlignedStudy, Placement, PreparedStudy, Step, Study
+from latup_cli.domain.volume import Mask, Volume
+from latup_cli.errors import SkullPresentError
 from latup_cli.preprocess.brain import bounding_box, brain_mask
 from latup_cli.preprocess.normalize import zscore
 from latup_cli.preprocess.resample import resample, same_spacing
+from latup_cli.preprocess.steps import timed
 
 
-def prepare(study: Study, spec: ModelSpec) -> PreparedStudy:
-    """Turn, find the brain, crop to it, normalize, and bring to the model's spacing.
+def as_aligned(study: Study) -> AlignedStudy:
+    """Take a study that is registered and skull-stripped as it is; its brain is what is not 0.
 
-    The images are taken to be registered and skull-stripped.
+    Raises:
+        SkullPresentError: If an image still has its skull.
+        GridMismatchError: If the images do not lie on one grid.
     """
+    for modality, sign in study.skull.items():
+        raise SkullPresentError(study.shown_as(modality), sign)
+    images = on_shared_grid(study)
     steps: list[Step] = []
-    turn = reorientation(study.grid, spec.axis_order)
-    images = [turn.apply(study.images[channel].data) for channel in spec.channels]
-    steps.append(Step("turn", {"from": axis_codes(study.grid), "to": spec.axis_order}))
-    with _timed(steps, "brain", rule="non-zero in any modality, one component, holes filled"):
-        brain = brain_mask(images)
-        placement = Placement(study.grid, turn, bounding_box(brain))
-    block, inside = placement.block, brain[placement.box.slices]
-    with _timed(steps, "normalize", method=spec.normalization):
-        channels = [zscore(image[placement.box.slices], inside) for image in images]
+    with timed(steps, "brain", rule="non-zero in any modality, one component, holes filled"):
+        brain = brain_mask(image.data for image in images.values())
+    return AlignedStudy(images, Mask(brain, next(iter(images.values())).grid), tuple(steps))
+
+
+def on_shared_grid(study: Study) -> dict[str, Volume]:
+    """The images on the grid of the T1ce, which their headers describe give or take rounding.
+
+    Raises:
+        GridMismatchError: If an image does not lie on it.
+    """
+    shared_grid({study.shown_as(m): image.grid for m, image in study.images.items()})
+    return {modality: Volume(image.data, study.grid) for modality, image in study.images.items()}
+
+
+def prepare(aligned: AlignedStudy, spec: ModelSpec) -> PreparedStudy:
+    """Turn to the model's axes, crop to the brain, normalize, and bring to the model's spacing."""
+    steps = list(aligned.steps)
+    turn = reorientation(aligned.grid, spec.axis_order)
+    steps.append(Step("turn", {"from": axis_codes(aligned.grid), "to": spec.axis_order}))
+    brain = turn.apply(aligned.brain.data)
+    placement = Placement(aligned.grid, turn, bounding_box(brain))
+    box, block = placement.box, placement.block
+    inside = np.ascontiguousarray(brain[box.slices])
+    with timed(steps, "normalize", method=spec.normalization):
+        images = (turn.apply(aligned.images[channel].data) for channel in spec.channels)
+        crops = (np.ascontiguousarray(image[box.slices]) for image in images)
+        channels = [zscore(crop, inside) for crop in crops]
     grid = block
     if not same_spacing(block, spec.spacing_mm):
         grid = block.respaced(spec.spacing_mm)
-        with _timed(steps, "resample", spacing_mm=spec.spacing_mm, interpolation="linear"):
+        with timed(steps, "resample", spacing_mm=spec.spacing_mm, interpolation="linear"):
             channels = [resample(channel, block, grid) for channel in channels]
-    return PreparedStudy(
-        np.stack(channels), grid, Mask(np.ascontiguousarray(inside), block), placement, tuple(steps)
-    )
-
-
-@contextmanager
-def _timed(steps: list[Step], name: str, **settings: object) -> Iterator[None]:
-    """Record a step when it is done."""
-    started = time.perf_counter()
-    yield
-    steps.append(Step(name, settings, time.perf_counter() - started))
+    return PreparedStudy(np.stack(channels), grid, Mask(inside, block), placement, tuple(steps))

@@ -1,4 +1,4 @@
-"""A study lies on one grid."""
+"""A study as it came, and aligned."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import pytest
 
 from latup_cli.domain.grid import Box, Grid
 from latup_cli.domain.orientation import reorientation
-from latup_cli.domain.study import FoundFile, Placement, SpatialCodes, Study, StudyFiles
-from latup_cli.domain.volume import Volume
+from latup_cli.domain.study import (
+    AlignedStudy,
+    FoundFile,
+    Placement,
+    SpatialCodes,
+    Study,
+    StudyFiles,
+)
+from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import GeometryError
 from tests.properties.strategies import make_grid, tilt, world
 
@@ -25,18 +32,26 @@ def image(shift_mm: float) -> Volume:
 
 
 def study(*shifts_mm: float) -> Study:
-    """One modality for each shift."""
-    names = ("t1", "t1ce", "t2", "flair")[: len(shifts_mm)]
+    """One modality for each shift, the T1ce first."""
+    names = ("t1ce", "t1", "t2", "flair")[: len(shifts_mm)]
     files = StudyFiles("s", {name: FoundFile(Path(name), "given") for name in names})
     images = dict(zip(names, map(image, shifts_mm), strict=True))
     return Study(files, images, SpatialCodes(1, 1))
 
 
+def test_a_study_lies_where_its_t1ce_lies() -> None:
+    """Results go back to the grid of the T1ce; headers may be rounded, and no more than that."""
+    assert study(0.25, 0.0).grid.ras_from_voxel[0, 3] == 0.25
+    assert study(0.0, 0.001, 0.09).on_one_grid
+    assert not study(0.0, 0.0, 0.0, 0.5).on_one_grid
+
+
 def test_modalities_that_lie_apart_are_refused() -> None:
-    """A study whose images do not share a grid cannot be made."""
-    assert study(0.0, 0.001).grid.shape == SHAPE
+    """An aligned study whose images do not share the brain's grid cannot be made."""
+    brain = Mask(np.ones(SHAPE, dtype=np.bool_), image(0.0).grid)
+    assert AlignedStudy({"t1": image(0.001)}, brain).grid.shape == SHAPE
     with pytest.raises(GeometryError):
-        study(0.0, 0.0, 0.0, 0.5)
+        AlignedStudy({"t1": image(0.0), "t2": image(0.5)}, brain)
 
 
 def test_a_placement_knows_where_its_block_lies() -> None:

@@ -1,0 +1,67 @@
+"""N4 takes a slow shade away and leaves tissue alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latup_cli.domain.grid import Grid
+from latup_cli.domain.volume import Mask, Volume
+from latup_cli.errors import GeometryError
+from latup_cli.preprocess.bias import N4Settings, correct_bias
+from tests.preprocess.heads import head, scan_grid
+
+QUICK = N4Settings(spacing_mm=6.0, iterations=(20, 20))
+GRID = scan_grid((4.0, 4.0, 6.0), np.eye(3))
+
+
+def shaded() -> tuple[Volume, Volume, Mask]:
+    """A ball of two tissues, the same under a coil on one side, and its mask."""
+    i, j, k = np.indices(GRID.shape)
+    tissue = np.where((i // 4 + j // 4 + k // 3) % 2 == 0, 600.0, 800.0)
+    plain = Volume(np.where(head(GRID).data > 50.0, tissue, 0.0).astype(np.float32), GRID)
+    across = np.linspace(-1.0, 1.0, GRID.shape[0])[:, None, None]
+    field = np.exp(0.6 * across).astype(np.float32)
+    return plain, Volume(plain.data * field, GRID), Mask(plain.data > 50.0, GRID)
+
+
+def spread(volume: Volume, plain: Volume, brain: Mask) -> float:
+    """Standard deviation of the logarithm of what is left of the shade."""
+    ratio = volume.data[brain.data] / plain.data[brain.data]
+    return float(np.log(ratio).std())
+
+
+def test_a_shade_is_taken_away() -> None:
+    """Most of a smooth field is gone, and the step says with which settings."""
+    plain, dark, brain = shaded()
+    corrected, step = correct_bias(dark, brain, modality="t1ce", settings=QUICK)
+    assert spread(corrected, plain, brain) < 0.4 * spread(dark, plain, brain)
+    assert step.name == "n4"
+    assert step.settings["spacing_mm"] == 6.0
+    assert step.settings["modality"] == "t1ce"
+
+
+def test_the_brightness_of_the_brain_stays() -> None:
+    """The field has geometric mean 1 in the brain: the image as a whole gets no brighter."""
+    _, dark, brain = shaded()
+    corrected, _ = correct_bias(dark, brain, modality="t1", settings=QUICK)
+    ratio = corrected.data[brain.data] / dark.data[brain.data]
+    assert float(np.log(ratio).mean()) == pytest.approx(0.0, abs=1e-4)
+    assert not corrected.data[dark.data == 0.0].any()
+
+
+def test_two_runs_give_the_same_bits() -> None:
+    """Nothing in the correction is left to chance or to the order of threads."""
+    _, dark, brain = shaded()
+    first, second = (correct_bias(dark, brain, modality="t1", settings=QUICK)[0] for _ in range(2))
+    np.testing.assert_array_equal(first.data, second.data)
+
+
+def test_a_mask_of_another_grid_or_an_empty_one_is_refused() -> None:
+    """A field is never estimated where the mask does not belong."""
+    _, dark, brain = shaded()
+    elsewhere = Grid(GRID.shape, np.diag([3.0, 3.0, 4.0, 1.0]))
+    with pytest.raises(GeometryError, match="different grids"):
+        correct_bias(dark, Mask(brain.data, elsewhere), modality="t1", settings=QUICK)
+    with pytest.raises(GeometryError, match="no signal"):
+        correct_bias(dark, Mask(np.zeros_like(brain.data), GRID), modality="t1", settings=QUICK)
