@@ -31,3 +31,30 @@ class ExtraMissingError(LatupError, ImportError):
     def __str__(self) -> str:
         command, extra = self.args
         return f"{command} needs the extra '{extra}', which is not installed."
+
+
+class ProgramMissingError(LatupError, FileNotFoundError):
+    """A program of somebody else was asked for and is not installed."""
+
+    exit_code = 11
+
+    def __init__(self, program: str, install: str) -> None:
+        super().__init__(program, install)
+        self.hint = install
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is not installed, or not on the PATH."
+
+
+class ProgramFailedError(LatupError, RuntimeError):
+    """A program of somebody else is installed and does not do its work."""
+
+    exit_code = 11
+
+    def __init__(self, program: str, problem: str, command: str) -> None:
+        super().__init__(program, problem, command)
+        self.hint = f"Find out by hand what it lacks: {command}"
+
+    def __str__(self) -> str:
+        program, problem, _ = self.args
+        return f"{program} failed: {problem}."

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latup_cli.domain.grid import Grid
-from latup_cli.preprocess.resample import resample, same_spacing
+from latup_cli.preprocess.resample import _by_itk, resample, same_spacing
 from tests.properties.strategies import LAW, SEEDS, grids, make_grid, tilt, triples, world
 
 
@@ -101,3 +101,19 @@ def test_spacings_that_nobody_could_tell_apart_count_as_the_same(
     """Half a percent is the scanner's rounding, two percent are another spacing."""
     grid = make_grid((4, 5, 6), (1.0, 1.0, 1.0), tilt(3.0))
     assert same_spacing(grid, (1.0, 1.0, spacing_mm)) is same
+
+
+@given(grids(smallest=3, largest=9), triples(0.4, 2.04), SEEDS)
+@LAW
+def test_along_the_same_axes_it_interpolates_as_itk_does(
+    grid: Grid, factors: tuple[float, float, float], seed: int
+) -> None:
+    """Axis by axis, to a coarser or finer grid, and back: the figures of ITK's interpolation."""
+    i, j, k = np.multiply(grid.spacing_mm, factors).tolist()
+    other = grid.respaced((i, j, k))
+    rng = np.random.default_rng(seed)
+    for source, target in ((grid, other), (other, grid)):
+        image = rng.normal(size=source.shape).astype(np.float32)
+        sure = within(target, source, -1e-2) | ~within(target, source, 1e-2)
+        ours, theirs = resample(image, source, target), _by_itk(image, source, target)
+        np.testing.assert_allclose(ours[sure], theirs[sure], atol=1e-4)
