@@ -6,7 +6,7 @@ import hashlib
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from latup_cli import __version__
+from latup_cli.domain.finding import Finding
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.orientation import axis_codes
 from latup_cli.domain.report import InputFile, InputGrid, Machine, ModelIdentity, Report
-from latup_cli.domain.segmentation import Segmentation
+from latup_cli.domain.segmentation import Segmentations
 from latup_cli.domain.study import PreparedStudy, Step, Study, StudyFiles
 from latup_cli.errors import UnreadableImageError
 from latup_cli.imaging.nifti_bytes import parts
@@ -38,18 +39,20 @@ class RunFacts:
         created: The time of the report, with a time zone.
         stage_seconds: Stage to seconds, in the order of the work.
         warnings: What was odd and was accepted, beyond the study's own warnings.
+        quality: What was measured to judge the study's preparation.
     """
 
     folder: Path
     created: datetime
     stage_seconds: Mapping[str, float]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    quality: tuple[Finding, ...] = ()
 
 
 def build_report(
     study: Study,
     prepared: PreparedStudy,
-    segmentation: Segmentation,
+    found: Segmentations,
     spec: ModelSpec,
     run: RunFacts,
 ) -> Report:
@@ -60,25 +63,34 @@ def build_report(
         GeometryError: If label map and brain mask do not lie on one grid.
         ValueError: If the brain is empty, or `run.created` has no time zone.
     """
-    redaction = Redaction(run.folder, study.files.name)
-    runs_on = segmentation.runs_on
+    redaction = Redaction(run.folder, study.files.name, study.files.private)
+    runs_on, aligned, native = found.runs_on, found.aligned, found.native
+    moved = native is not aligned
     warnings = dict.fromkeys((*study.warnings, *run.warnings))
     return Report(
         study=study.files.name,
         created=run.created,
         inputs=_inputs(study.files, redaction),
-        grid=_described(study.grid),
-        model=ModelIdentity(spec.name, spec.version, spec.sha256),
+        grid=_described(native.labels.grid),
+        model=model_identity(spec),
         runs_on=replace(runs_on, reason=redaction.text(runs_on.reason)),
-        windows=segmentation.windows,
+        windows=found.windows,
         software=software_versions(runs_on.engine),
         machine=Machine(platform.system(), platform.machine()),
         stage_seconds=dict(run.stage_seconds),
         steps=tuple(_plain_step(step, redaction) for step in prepared.steps),
         warnings=tuple(redaction.text(warning) for warning in warnings),
-        labels=segmentation.labels.scheme,
-        volumes=measure(segmentation.labels, segmentation.brain),
+        labels=aligned.labels.scheme,
+        volumes=measure(aligned.labels, aligned.brain),
+        quality=run.quality,
+        aligned_grid=_described(aligned.labels.grid) if moved else None,
+        native_volumes=measure(native.labels, native.brain) if moved else None,
     )
+
+
+def model_identity(spec: ModelSpec) -> ModelIdentity:
+    """What names the weights for good."""
+    return ModelIdentity(spec.name, spec.version, spec.sha256)
 
 
 def software_versions(engine: str) -> dict[str, str]:
@@ -102,15 +114,17 @@ def software_versions(engine: str) -> dict[str, str]:
     return versions
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of an image's bytes in lower-case hexadecimal; header, then voxels, of a pair.
+def file_sha256(path: Path, series: tuple[Path, ...] = ()) -> str:
+    """SHA-256 of an image's bytes in lower-case hexadecimal.
+
+    Of a pair, header and then voxels are hashed; of a DICOM series, all files in slice order.
 
     Raises:
         UnreadableImageError: If it cannot be read.
     """
     digest = hashlib.sha256()
     try:
-        for part in parts(path):
+        for part in series or parts(path):
             with part.open("rb") as file:
                 hashlib.file_digest(file, lambda: digest)
         return digest.hexdigest()
@@ -123,7 +137,7 @@ def _inputs(files: StudyFiles, redaction: Redaction) -> tuple[InputFile, ...]:
         InputFile(
             modality,
             redaction.path(found.path),
-            file_sha256(found.path),
+            file_sha256(found.path, found.series),
             redaction.text(found.reason),
         )
         for modality, found in files.modalities.items()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from datetime import UTC
 from pathlib import Path
 
-from latup_cli.domain.report import Report, Volumes
+from latup_cli.domain.finding import Finding
+from latup_cli.domain.report import InputGrid, Report, Volumes
 from latup_cli.domain.study import Step
 from latup_cli.imaging.atomic import write_text
 from latup_cli.labels import LabelScheme
@@ -91,6 +93,7 @@ def as_json(report: Report) -> dict[str, object]:
         "study": report.study,
         "created": _timestamp(report),
         "volumes": _volumes(report.volumes),
+        "native_volumes": _volumes(report.native_volumes) if report.native_volumes else None,
         "labels": _labels(report.labels),
         "warnings": list(report.warnings),
         "inputs": [
@@ -102,12 +105,9 @@ def as_json(report: Report) -> dict[str, object]:
             }
             for file in report.inputs
         ],
-        "grid": {
-            "shape": list(report.grid.shape),
-            "spacing_mm": [round(mm, 6) for mm in report.grid.spacing_mm],
-            "axis_order": report.grid.axis_order,
-            "voxel_ml": round(report.grid.voxel_ml, 9),
-        },
+        "grid": _grid(report.grid),
+        "aligned_grid": _grid(report.aligned_grid) if report.aligned_grid else None,
+        "quality": [_finding(finding) for finding in report.quality],
         "preprocessing": [_step(step) for step in report.steps],
         "model": {
             "name": report.model.name,
@@ -121,6 +121,9 @@ def as_json(report: Report) -> dict[str, object]:
             "provider": report.runs_on.provider,
             "precision": report.runs_on.precision,
             "reason": report.runs_on.reason,
+            "precision_reason": report.runs_on.precision_reason,
+            "threads": report.runs_on.threads,
+            "options": dict(report.runs_on.options),
             "windows": report.windows,
         },
         "seconds": {stage: round(s, 3) for stage, s in report.stage_seconds.items()},
@@ -144,6 +147,28 @@ def _volumes(volumes: Volumes) -> dict[str, object]:
             }
             for volume in volumes.regions
         },
+    }
+
+
+def _grid(grid: InputGrid) -> dict[str, object]:
+    return {
+        "shape": list(grid.shape),
+        "spacing_mm": [round(mm, 6) for mm in grid.spacing_mm],
+        "axis_order": grid.axis_order,
+        "voxel_ml": round(grid.voxel_ml, 9),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "check": finding.check,
+        "subject": finding.subject,
+        "value": round(finding.value, _DIGITS) if math.isfinite(finding.value) else None,
+        "unit": finding.unit,
+        "warn_at": finding.warn_at,
+        "refuse_at": finding.refuse_at,
+        "verdict": finding.verdict.value,
+        "meaning": finding.meaning,
     }
 
 

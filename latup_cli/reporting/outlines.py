@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from latup_cli.labels import Tissue
+_Name = TypeVar("_Name", bound=Hashable)
 
 _FINER = 4  # drawn at this many times the resolution and averaged, which smooths the steps
 
 
 def outlines(
-    tissues: Mapping[Tissue, npt.NDArray[np.bool_]], size: tuple[int, int], *, width: float
-) -> dict[Tissue, npt.NDArray[np.float32]]:
+    tissues: Mapping[_Name, npt.NDArray[np.bool_]], size: tuple[int, int], *, width: float
+) -> dict[_Name, npt.NDArray[np.float32]]:
     """How much of each pixel is covered by each tissue's rim, which lies inside the tissue.
 
     Masks are interpolated and the strongest tissue wins, so that neighbors share one smooth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from latup_cli.domain.privacy import discreet, discreet_file, private_words, renamed
@@ -24,10 +24,12 @@ class Redaction:
     Attributes:
         folder: The study's folder. Its own name is often the patient's.
         study: The name that stands for the study in outputs.
+        private: Words of DICOM tags that tell who the patient is, in lower case.
     """
 
     folder: Path
     study: str
+    private: frozenset[str] = field(default=frozenset(), repr=False)
 
     def path(self, path: Path) -> str:
         """A path relative to the study's folder, or the bare file name for one from elsewhere.
@@ -40,8 +42,9 @@ class Redaction:
         except ValueError:
             inside = Path(absolute.name)
         *folders, name = self._renamed(inside.as_posix()).split("/")
-        private = private_words(absolute.parent)
-        return "/".join([*map(discreet, folders), discreet_file(name, private)])
+        private = private_words(absolute.parent) | self.private
+        hidden = [discreet(folder, self.private) for folder in folders]
+        return "/".join([*hidden, discreet_file(name, private)])
 
     def text(self, text: str) -> str:
         """A sentence in which every absolute path has lost its folders."""

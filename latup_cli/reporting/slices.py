@@ -1,4 +1,4 @@
-"""Cut the slices of a preview: through the tumor, turned the way radiologists look at them."""
+"""Cut the slices of a picture: through the tumor, turned the way radiologists look at them."""
 
 from __future__ import annotations
 
@@ -90,6 +90,10 @@ class Scene:
         """A slice of a tissue, (rows, columns)."""
         return _cut(self.tissues[tissue], plane, index).astype(bool)
 
+    def inside(self, plane: Plane, index: int) -> npt.NDArray[np.bool_]:
+        """A slice of the brain, (rows, columns)."""
+        return _cut(self.brain, plane, index).astype(bool)
+
     def size_mm(self, plane: Plane) -> tuple[float, float]:
         """Width and height of a slice."""
         shape, spacing = self.grid.shape, self.grid.spacing_mm
@@ -109,31 +113,40 @@ class Scene:
         return f"{'xyz'[plane.normal]} = {round(along)} mm"
 
 
-def scene(images: Mapping[str, Volume], labels: LabelMap, brain: Mask) -> Scene:
+def scene(
+    images: Mapping[str, Volume],
+    labels: LabelMap | None,
+    brain: Mask,
+    *,
+    margin_mm: float = _MARGIN_MM,
+) -> Scene:
     """Turn, crop to the brain and the tumor with a margin, and choose intensity windows.
 
     Args:
-        images: Modality to an image on the grid of `labels`.
-        labels: The segmentation.
-        brain: The brain on the same grid.
+        images: Modality to an image on the grid of `brain`.
+        labels: The segmentation, if there is one, on the same grid.
+        brain: The brain.
+        margin_mm: How much is shown around them.
 
     Raises:
         GeometryError: If they do not lie on one grid.
         ValueError: If the brain is empty.
     """
-    grids = (brain.grid, *(image.grid for image in images.values()))
-    if any(not grid.matches(labels.grid) for grid in grids):
+    grids = [image.grid for image in images.values()] + ([labels.grid] if labels else [])
+    if any(not grid.matches(brain.grid) for grid in grids):
         raise GeometryError("Images, label map and brain mask do not lie on one grid.")
     if not brain.data.any():
         raise ValueError("an empty brain mask leaves nothing to show")
-    turn = reorientation(labels.grid, _ORDER)
-    grid = turn.grid(labels.grid)
-    box = _box_around(_turned(turn, (labels.data > 0) | brain.data), grid)
+    turn = reorientation(brain.grid, _ORDER)
+    grid = turn.grid(brain.grid)
+    tissues = {tissue: labels.tissue(tissue).data for tissue in Tissue} if labels else {}
+    shown = np.logical_or.reduce([brain.data, *tissues.values()])
+    box = _box_around(_turned(turn, shown), grid, margin_mm)
     turned = {name: turn.apply(image.data)[box.slices] for name, image in images.items()}
     return Scene(
         {name: np.asarray(data, dtype=np.float32) for name, data in turned.items()},
         {name: _window(image.data[brain.data]) for name, image in images.items()},
-        {tissue: _turned(turn, labels.tissue(tissue).data)[box.slices] for tissue in Tissue},
+        {tissue: _turned(turn, mask)[box.slices] for tissue, mask in tissues.items()},
         _turned(turn, brain.data)[box.slices],
         grid.crop(box),
     )
@@ -156,13 +169,13 @@ def _window(values: npt.NDArray[np.float32]) -> tuple[float, float]:
     return low, (high if high > low else low + 1.0)
 
 
-def _box_around(mask: npt.NDArray[np.bool_], grid: Grid) -> Box:
+def _box_around(mask: npt.NDArray[np.bool_], grid: Grid, margin_mm: float) -> Box:
     """The mask's bounding box with a margin, cut at the edges of the grid."""
     starts, stops = [], []
     for plane in sorted(PLANES, key=lambda plane: plane.normal):
         axis = plane.normal
         inside = np.flatnonzero(plane.sums(mask))
-        margin = int(np.ceil(_MARGIN_MM / grid.spacing_mm[axis]))
+        margin = int(np.ceil(margin_mm / grid.spacing_mm[axis]))
         starts.append(max(0, int(inside[0]) - margin))
         stops.append(min(grid.shape[axis], int(inside[-1]) + 1 + margin))
     return Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))

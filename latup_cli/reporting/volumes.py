@@ -61,7 +61,7 @@ def measure(labels: LabelMap, brain: Mask) -> Volumes:
 
 
 def _voxels_by_region(labels: LabelMap) -> dict[str, int]:
-    counts = np.bincount(labels.data.ravel(), minlength=256)
-    tissues = {tissue: int(counts[labels.scheme.numbers[tissue]]) for tissue in Tissue}
+    numbers = labels.scheme.numbers
+    tissues = {t: int(np.count_nonzero(labels.data == numbers[t])) for t in Tissue}
     regions = {name: sum(tissues[tissue] for tissue in of) for name, of in REGIONS.items()}
     return regions | {tissue.name: voxels for tissue, voxels in tissues.items()}

@@ -13,7 +13,7 @@ from latup_cli.domain.grid import Box, Grid
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.orientation import reorientation
 from latup_cli.domain.report import Report
-from latup_cli.domain.segmentation import RunsOn, Segmentation
+from latup_cli.domain.segmentation import RunsOn, Segmentation, Segmentations
 from latup_cli.domain.study import (
     FoundFile,
     Placement,
@@ -31,7 +31,7 @@ SHAPE = (20, 24, 16)
 SPACING_MM = (1.0, 1.5, 2.0)
 
 
-Parts: TypeAlias = tuple[Study, PreparedStudy, Segmentation, ModelSpec, RunFacts]
+Parts: TypeAlias = tuple[Study, PreparedStudy, Segmentations, ModelSpec, RunFacts]
 """What `build_report` takes, in its order."""
 
 
@@ -110,10 +110,11 @@ def parts(
         "float32",
         "/usr/lib/x86_64-linux-gnu/libcuda.so.1 was not found",
     )
+    found = Segmentation(labels, brain)
     return (
         study,
         prepared,
-        Segmentation(labels, brain, runs_on, windows=8, probabilities={}),
+        Segmentations(found, found, runs_on, windows=8),
         _spec(),
         RunFacts(
             folder=folder,

@@ -16,10 +16,10 @@ from latup_cli.domain.volume import LabelMap, Mask, Volume
 from latup_cli.errors import GeometryError, OutputError
 from latup_cli.imaging.png import typeface, write_png
 from latup_cli.labels import SCHEMES, Tissue
+from latup_cli.reporting.drawing import shortened
 from latup_cli.reporting.outlines import outlines
 from latup_cli.reporting.preview import (
     COLORS,
-    _shortened,
     draw_preview,
     write_preview,
 )
@@ -227,11 +227,11 @@ def test_flat_image_is_shown(labels: LabelMap, brain: Mask, grid: Grid) -> None:
 def test_long_titles_are_cut() -> None:
     """A name that is too long ends in dots, and fits; one that fits is left alone."""
     font = typeface(30)
-    cut = _shortened("long name " * 40, font, 500)
+    cut = shortened("long name " * 40, font, 500)
     assert cut.startswith("long name long")
     assert cut.endswith("...")
     assert 450 < font.getlength(cut) <= 500
-    assert _shortened("two\nlines", font, 500) == "two lines"
+    assert shortened("two\nlines", font, 500) == "two lines"
 
 
 def test_png_is_written_whole(

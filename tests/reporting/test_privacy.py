@@ -47,6 +47,7 @@ from latup_cli.imaging import nifti
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
 from latup_cli.labels import MODALITIES, SCHEMES
+from latup_cli.preprocess.prepare import as_aligned
 from latup_cli.reporting.build import build_report
 from latup_cli.reporting.files import as_json, csv_rows
 from latup_cli.reporting.privacy import Redaction
@@ -211,7 +212,7 @@ def _patients(folder: Path) -> None:
 def _head(folder: Path) -> None:
     noise = np.random.default_rng(1).rayleigh(5, (36, 34, 38)).astype(np.float32)
     for name in NAMES.values():
-        save(folder / name, np.asarray(voxels(folder / name)) + noise, AFFINE)
+        save(folder / name, np.asarray(voxels(folder / name)) + noise, 2 * AFFINE)
 
 
 SHEAR = AFFINE @ np.array([[1, 0, 0, 0], [0, 1, 0.2, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -233,7 +234,7 @@ REFUSALS: Mapping[type[LatupError], Callable[[Path], object]] = {
     NonFiniteVoxelsError: _image(_one_voxel),
     ConstantImageError: _image(np.zeros_like),
     LabelMapGivenError: _image(lambda d: (d > 300).astype(np.uint8)),
-    TooSmallImageError: _image(lambda d: d[..., :20]),
+    TooSmallImageError: _image(lambda d: d[..., :11]),
     ShearedImageError: _image(lambda d: d, SHEAR),
     FlatImageError: _image(lambda d: d, AFFINE * 1e-4),
     NoOrientationError: _nowhere,
@@ -261,7 +262,7 @@ def test_a_patient_s_name_is_in_no_refusal(error: type[LatupError], patient: Pat
     """However the study is refused, neither folder nor file names come out."""
     REFUSALS[error](patient)
     with discreet_refusal(error):
-        load_study(find_study(patient))
+        as_aligned(load_study(find_study(patient)))
 
 
 def test_a_patient_s_name_is_in_no_refusal_of_a_place(

@@ -99,6 +99,9 @@ def test_json_holds_everything(report: Report, tmp_path: Path) -> None:
         "provider": "CPU",
         "precision": "float32",
         "reason": "libcuda.so.1 was not found",
+        "precision_reason": "",
+        "threads": 0,
+        "options": {},
         "windows": 8,
     }
     assert found["seconds"] == {"read": 0.5, "prepare": 1.25, "predict": 3.001}

@@ -29,6 +29,12 @@ def make_brats_like() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def make_raw_like() -> ModuleType:
+    """The script that makes the raw study; it needs scipy, which nilearn brings."""
+    return _script("make_raw_like")
+
+
+@pytest.fixture(scope="session")
 def measure_levels() -> ModuleType:
     """The script that measures how subjects look; it needs scipy, which nilearn brings."""
     return _script("measure_levels")
