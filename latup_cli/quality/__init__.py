@@ -1,0 +1,1 @@
+"""Judge a study in numbers that can refuse: registration, brain, acquisition, channels."""
