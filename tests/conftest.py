@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+os.environ["LATUP_CACHE"] = "off"  # tests leave nothing in anybody's home
 
 Arrays = Mapping[str, npt.NDArray[np.float32]]
 WriteImages = Callable[[Path, Mapping[str, str]], Path]

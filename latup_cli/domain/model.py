@@ -8,6 +8,42 @@ from dataclasses import dataclass, field
 from latup_cli.domain.grid import Shape
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredWindow:
+    """A window that a model was measured with.
+
+    Normalization and attention pool over a window, so that another size is another model.
+
+    Attributes:
+        shape: Voxels along i, j, k.
+        overlap: Least share of it that a neighbor sees too, in [0, 1).
+        dice: Mean by region, such as "WT", where it was measured.
+    """
+
+    shape: Shape
+    overlap: float = 0.5
+    dice: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPrecision:
+    """Shorter arithmetic that a model was measured in, against float32.
+
+    Attributes:
+        file: Name of the ONNX graph for it, beside `model.json`; that of float32 where the engine
+            shortens the arithmetic by itself.
+        sha256: Of that file, in lower-case hexadecimal.
+        dice_difference: How much Dice against the experts' labels changes, by region, with the
+            data it was measured on.
+        allowed_as_default: Whether it changes so little that nobody has to ask for it.
+    """
+
+    file: str
+    sha256: str
+    dice_difference: Mapping[str, object] = field(default_factory=dict)
+    allowed_as_default: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """`model.json`, checked. Unknown fields are refused, missing ones are named.
@@ -32,6 +68,11 @@ class ModelSpec:
         not_for: What it must not be used for.
         license: Terms of the weights.
         citation: What to cite.
+        windows: What else it was measured with, for little memory; the first is the default and
+            is of the size of `window`. May be missing.
+        precisions: "bfloat16" or "int8" to what was measured in it. May be missing.
+        bytes_per_voxel: Engine and precision, such as "openvino float32", to the memory that its
+            arrays take per voxel of a window, measured. May be missing.
     """
 
     name: str
@@ -53,3 +94,11 @@ class ModelSpec:
     not_for: tuple[str, ...] = ()
     license: str = ""
     citation: str = ""
+    windows: tuple[MeasuredWindow, ...] = ()
+    precisions: Mapping[str, MeasuredPrecision] = field(default_factory=dict)
+    bytes_per_voxel: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def default_window(self) -> MeasuredWindow:
+        """The window that is used unless memory asks for a smaller one."""
+        return self.windows[0] if self.windows else MeasuredWindow(self.window)

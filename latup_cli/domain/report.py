@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from latup_cli.domain.finding import Finding
 from latup_cli.domain.grid import Shape
 from latup_cli.domain.segmentation import RunsOn
 from latup_cli.domain.study import Step
@@ -84,7 +85,7 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class InputGrid:
-    """The voxel lattice that the images, the label map and all voxel counts refer to.
+    """A voxel lattice.
 
     Attributes:
         shape: Voxels along i, j, k.
@@ -124,7 +125,7 @@ class Report:
         study: The study's name in outputs, the only word about the patient.
         created: When, in UTC.
         inputs: The files that were read.
-        grid: The lattice of the input.
+        grid: The lattice of the T1ce as it came, on which the mask is written.
         model: The weights.
         runs_on: The device that was asked for, the one that was used, and why.
         windows: Windows that the network was run on.
@@ -134,7 +135,11 @@ class Report:
         steps: What preprocessing did, in order.
         warnings: What was odd and was accepted.
         labels: The numbers in the segmentation file and what they mean.
-        volumes: Of the brain and the tumor.
+        volumes: Of the brain and the tumor, on the grid where the network was asked.
+        quality: What was measured to judge the study's preparation.
+        aligned_grid: The lattice on which the modalities were brought together; None if it is
+            that of the T1ce.
+        native_volumes: Volumes on the grid of the T1ce; None if that is where they were measured.
         notice: What the result is not.
         schema_version: Of this record.
 
@@ -156,6 +161,9 @@ class Report:
     warnings: tuple[str, ...]
     labels: LabelScheme
     volumes: Volumes
+    quality: tuple[Finding, ...] = ()
+    aligned_grid: InputGrid | None = None
+    native_volumes: Volumes | None = None
     notice: str = NOTICE
     schema_version: int = SCHEMA_VERSION
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ class RunsOn:
         provider: The engine's own name for the device.
         precision: Arithmetic, such as "float32".
         reason: Why this device and no other.
+        precision_reason: Why this arithmetic and no other.
+        threads: CPU threads; 0 if the CPU does not compute.
+        options: What the engine was told, such as "use_tf32" to "1".
     """
 
     asked: str
@@ -30,23 +33,39 @@ class RunsOn:
     provider: str
     precision: str
     reason: str
+    precision_reason: str = ""
+    threads: int = 0
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
-    """A label map on the input's own grid.
+    """A label map on one grid.
 
     Attributes:
-        labels: Tissues, on the input's grid and in its axis order.
+        labels: Tissues.
         brain: The brain mask on the same grid.
         probabilities: Region ("WT", "TC", "ET") to (i, j, k) float32 in [0, 1] on the same
             grid; empty unless they were asked for.
-        runs_on: Where the network ran.
-        windows: How many windows it took.
     """
 
     labels: LabelMap
     brain: Mask
+    probabilities: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmentations:
+    """What the network said, on the grid where it was asked and on that of the input.
+
+    Attributes:
+        aligned: On the grid of the aligned study, on which volumes are measured.
+        native: On the grid of the T1ce as it came; the same object where that is one grid.
+        runs_on: Where the network ran.
+        windows: How many windows it took.
+    """
+
+    aligned: Segmentation
+    native: Segmentation
     runs_on: RunsOn
     windows: int
-    probabilities: Mapping[str, npt.NDArray[np.float32]]

@@ -53,10 +53,10 @@ class LabelMap:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", _checked(self.data, self.grid, np.uint8))
-        present = np.flatnonzero(np.bincount(self.data.ravel(), minlength=256))
-        unknown = set(present.tolist()) - self.scheme.values
+        possible = set(range(int(self.data.max(initial=0)) + 1)) - self.scheme.values
+        unknown = tuple(value for value in sorted(possible) if (self.data == value).any())
         if unknown:
-            raise LabelValuesError("The label map", tuple(sorted(unknown)), self.scheme.name)
+            raise LabelValuesError("The label map", unknown, self.scheme.name)
 
     def tissue(self, tissue: Tissue) -> Mask:
         """Voxels of one tissue."""

@@ -1,32 +1,10 @@
-"""Exit codes 4 to 10: quality checks, models, devices and outputs."""
+"""Exit codes 5 to 10: models, devices and outputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from latup_cli.errors.base import LatupError
-
-
-class QualityError(LatupError):
-    """A quality check refused the study."""
-
-    exit_code = 4
-
-
-class SkullPresentError(QualityError):
-    """An image shows a whole head, where only the brain may be left."""
-
-    hint = (
-        "Remove the skull from all four modalities (HD-BET, SynthStrip), registered to one grid; "
-        "outside the brain every voxel must be exactly 0."
-    )
-
-    def __init__(self, path: Path, finding: str) -> None:
-        super().__init__(path, finding)
-
-    def __str__(self) -> str:
-        path, finding = self.args
-        return f"{path} is not skull-stripped: {finding}."
 
 
 class ModelError(LatupError):
@@ -81,6 +59,18 @@ class ModelMismatchError(ModelError):
         return f"{path} and its model.json do not match: {problem}."
 
 
+class PrecisionMissingError(ModelError):
+    """The model has no weights for the precision that was asked for."""
+
+    hint = "Use --precision auto, or make them with benchmarks/quantize.py."
+
+    def __init__(self, precision: str) -> None:
+        super().__init__(precision)
+
+    def __str__(self) -> str:
+        return f"This model has no weights for {self.args[0]}."
+
+
 class DeviceError(LatupError, RuntimeError):
     """The device that was asked for cannot be used."""
 
@@ -109,6 +99,28 @@ class DeviceMemoryError(DeviceError, MemoryError):
 
     def __str__(self) -> str:
         return f"{self.args[0]} cannot be used: {self.reason}."
+
+
+class NotEnoughMemoryError(DeviceMemoryError):
+    """A run would need more memory than there is, which is known before it starts."""
+
+    def __init__(
+        self,
+        needed: int,
+        free: int,
+        window: tuple[int, int, int],
+        smaller: tuple[int, int, int] | None = None,
+    ) -> None:
+        super().__init__("cpu")
+        self.args = (needed, free, window, smaller)
+        self.reason = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free"
+        if smaller:
+            sizes = "x".join(map(str, smaller))
+            self.hint = f"Close other programs, or use --window {sizes}, which gives other results."
+
+    def __str__(self) -> str:
+        window = " x ".join(map(str, self.args[2]))
+        return f"cpu cannot be used: for a window of {window}, {self.reason}."
 
 
 class OutputExistsError(LatupError, FileExistsError):

@@ -36,6 +36,41 @@ class EngineNameError(UsageError):
         return f"There is no engine '{self.args[0]}'."
 
 
+class PrecisionNameError(UsageError):
+    """`--precision` names no precision."""
+
+    def __init__(self, text: str, known: tuple[str, ...]) -> None:
+        super().__init__(text, known)
+        self.hint = f"Choose one of: {', '.join(known)}."
+
+    def __str__(self) -> str:
+        return f"There is no precision '{self.args[0]}'."
+
+
+class PrecisionPlaceError(UsageError):
+    """`--precision` names arithmetic that the engine or device asked for does not have."""
+
+    hint = "Leave out --engine and --device, or use --precision float32."
+
+    def __init__(self, precision: str) -> None:
+        super().__init__(precision)
+
+    def __str__(self) -> str:
+        return f"Only OpenVINO on the CPU computes in {self.args[0]}."
+
+
+class ThreadsError(UsageError):
+    """`--threads` is no number of threads."""
+
+    hint = "Use 1 or more, or 0 for as many as are useful."
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+
+    def __str__(self) -> str:
+        return f"There cannot be {self.args[0]} threads."
+
+
 class StudyNameError(UsageError):
     """`--name` cannot be part of a file's name."""
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import logging
 import math
 import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from threading import Lock
+from typing import Final, TypeAlias
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from nibabel.arrayproxy import ArrayProxy
-from nibabel.filebasedimages import FileHolder, ImageFileError
-from nibabel.nifti1 import Nifti1Extension
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.study import SpatialCodes
@@ -37,11 +30,26 @@ from latup_cli.errors import (
     UnreadableImageError,
 )
 from latup_cli.imaging.atomic import replacing
-from latup_cli.imaging.nifti_bytes import CutShortError, decompressed, parts, refuse_other_formats
+from latup_cli.imaging.lean import without
+from latup_cli.imaging.nifti_bytes import (
+    DAMAGED,
+    CutShortError,
+    compressing,
+    decompressed,
+    parts,
+    refuse_other_formats,
+)
+
+with without("pydicom"):  # and with it requests, for a header extension that nobody reads
+    import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.nifti1 import Nifti1Extension
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
 _COMMENT_EXTENSION = 6  # the NIfTI registry's code for plain text
-_COMPRESSION = 5
 _DIMENSIONS = 3
+_EXACT_BYTES = 2  # a product of such a number and a single-precision factor is rounded once
 _LONGEST_HEADER = 540
 _MOST_VOXELS = 1 << 29  # 2 GB as float32; a whole head at 0.25 mm fits
 _BROKEN = (
@@ -56,20 +64,20 @@ _BROKEN = (
     ValueError,
     WrapStructError,
     struct.error,
-    zlib.error,
+    DAMAGED,
 )
 
-Opened: TypeAlias = nib.Nifti1Pair | nib.Nifti2Pair
-"""An image of either version; to nibabel, one in a single file is a kind of pair."""
+_Header: TypeAlias = nib.Nifti1Header
+"""To nibabel, a header of version 2 is a kind of header of version 1."""
 
-_MAGIC: Final[tuple[tuple[int, bytes, int, type[Opened]], ...]] = (
+_MAGIC: Final[tuple[tuple[int, bytes, int, type[_Header]], ...]] = (
     # where the magic word stands, the word, its header's length, how to read it
-    (344, b"n+1\0", 348, nib.Nifti1Image),
-    (4, b"n+2\0", 540, nib.Nifti2Image),
-    (344, b"ni1\0", 348, nib.Nifti1Pair),
-    (4, b"ni2\0", 540, nib.Nifti2Pair),
+    (344, b"n+1\0", 348, nib.Nifti1Header),
+    (4, b"n+2\0", 540, nib.Nifti2Header),
+    (344, b"ni1\0", 348, nib.nifti1.Nifti1PairHeader),
+    (4, b"ni2\0", 540, nib.nifti2.Nifti2PairHeader),
 )
-_ONE_FILE = (nib.Nifti1Image, nib.Nifti2Image)
+_FILTERS_OF_WARNINGS = Lock()  # they belong to the process, and files are read in threads
 
 # nibabel reports what it repairs in a header to standard error, beside our own messages.
 logging.getLogger("nibabel").setLevel(logging.CRITICAL + 1)
@@ -116,7 +124,7 @@ def read(path: Path) -> NiftiImage:
             if its affine gives it no size in space.
     """
     with _explained(path):
-        return _decoded(path, _opened(path, most_volumes=1))[0]
+        return _opened(path, most_volumes=1)[0]
 
 
 def read_volumes(path: Path) -> tuple[NiftiImage, ...]:
@@ -126,7 +134,7 @@ def read_volumes(path: Path) -> tuple[NiftiImage, ...]:
         LatupError: As `read`, but for the number of volumes.
     """
     with _explained(path):
-        return _decoded(path, _opened(path))
+        return _opened(path)
 
 
 def count_volumes(path: Path) -> int:
@@ -136,8 +144,7 @@ def count_volumes(path: Path) -> int:
         LatupError: As `read`, as far as the header shows it.
     """
     with _explained(path), decompressed(parts(path)[0], whole=False) as content:
-        header, _ = _header(path, content.stream.read(_LONGEST_HEADER))
-        return _count(header)
+        return _count(_header(path, content.stream.read(_LONGEST_HEADER)))
 
 
 def read_labels(path: Path) -> NiftiImage:
@@ -191,18 +198,17 @@ def _image(data: npt.NDArray[np.generic], grid: Grid, codes: SpatialCodes) -> ni
 def _save(path: Path, image: nib.Nifti1Image) -> None:
     with replacing(path) as beside, beside.open("wb") as raw:
         if not path.name.endswith(".gz"):
-            raw.write(image.to_bytes())
+            image.to_stream(raw)
             return
-        with gzip.GzipFile("", "wb", _COMPRESSION, raw, mtime=0) as zipped:
-            zipped.write(image.to_bytes())
+        with compressing(raw) as zipped:
+            image.to_stream(zipped)
 
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file causes into our error."""
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with np.errstate(all="ignore"):
             yield
     except LatupError:
         raise
@@ -214,28 +220,38 @@ def _explained(path: Path) -> Iterator[None]:
         raise UnreadableImageError(path, reason) from error
 
 
-def _opened(path: Path, *, most_volumes: int | None = None) -> Opened:
-    """The whole image, decompressed, as nibabel sees it."""
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Around whatever looks into a header; nibabel warns of what it repairs there."""
+    with _FILTERS_OF_WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _opened(path: Path, *, most_volumes: int | None = None) -> tuple[NiftiImage, ...]:
+    """Every volume of a file."""
     first, *others = parts(path)
     with decompressed(first) as content:
         head = content.stream.read(_LONGEST_HEADER)
-        header, form = _header(path, head)
+        header = _header(path, head)
         if most_volumes is not None and _count(header) > most_volumes:
             raise SeveralVolumesError(path, _count(header))
         promised = _promised_bytes(path, header)
-        if form in _ONE_FILE:
-            return form.from_bytes(content.up_to(promised, head))
+        held = content.up_to(promised, head) if header.is_single else None
+    if held is not None:
+        with _without_warnings():
+            start = io.BytesIO(held[: int(header.get_data_offset())].tobytes())
+            header = type(header).from_fileobj(start)  # with its extensions
+        return _decoded(path, header, held)
     if not others:
         reason = "it is not a NIfTI file of its own: the .img with its voxels is not there"
         raise UnreadableImageError(path, reason)
     with decompressed(others[0]) as content:
-        halves = {"header": head[: header.sizeof_hdr], "image": content.up_to(promised)}
-    files = {half: FileHolder(fileobj=io.BytesIO(held)) for half, held in halves.items()}
-    return cast("Opened", form.from_file_map(files))  # type: ignore[no-untyped-call]
+        return _decoded(path, header, content.up_to(promised))
 
 
-def _header(path: Path, head: bytes) -> tuple[nib.Nifti1Header, type[Opened]]:
-    """A file's header, and which kind of file it is.
+def _header(path: Path, head: bytes) -> _Header:
+    """A file's header, without extensions.
 
     Raises:
         UnreadableImageError: If it is not NIfTI or makes no sense.
@@ -246,14 +262,15 @@ def _header(path: Path, head: bytes) -> tuple[nib.Nifti1Header, type[Opened]]:
         raise UnreadableImageError(path, "it is empty")
     for start, word, length, form in _MAGIC:
         if head[start : start + len(word)] == word:
-            header = form.header_class(head[:length])
+            with _without_warnings():
+                header = form(head[:length])
             _check_kind(path, header)
-            return header, form
+            return header
     refuse_other_formats(path, head)
     raise UnreadableImageError(path, "it is not a NIfTI file, or its header is damaged")
 
 
-def _check_kind(path: Path, header: nib.Nifti1Header) -> None:
+def _check_kind(path: Path, header: _Header) -> None:
     shape = header.get_data_shape()
     if int(header.get_data_offset()) < 0 or any(int(n) < 1 for n in shape):
         raise UnreadableImageError(path, "its header is damaged")
@@ -262,12 +279,12 @@ def _check_kind(path: Path, header: nib.Nifti1Header) -> None:
         raise ImageContentError(path, "is not a 3-D image", hint)
 
 
-def _count(header: nib.Nifti1Header) -> int:
+def _count(header: _Header) -> int:
     """Volumes in a file."""
     return math.prod(int(n) for n in header.get_data_shape()[_DIMENSIONS:])
 
 
-def _promised_bytes(path: Path, header: nib.Nifti1Header) -> int:
+def _promised_bytes(path: Path, header: _Header) -> int:
     """Where the last voxel ends in its file."""
     voxels = math.prod(int(n) for n in header.get_data_shape())
     if voxels > _MOST_VOXELS:
@@ -275,21 +292,28 @@ def _promised_bytes(path: Path, header: nib.Nifti1Header) -> int:
     return int(header.get_data_offset()) + voxels * int(header.get_data_dtype().itemsize)
 
 
-def _decoded(path: Path, image: Opened) -> tuple[NiftiImage, ...]:
-    """Every volume, with the place that all share."""
-    i, j, k = (int(n) for n in image.shape[:_DIMENSIONS])
+def _decoded(path: Path, header: _Header, held: npt.NDArray[np.uint8]) -> tuple[NiftiImage, ...]:
+    """Every volume, with the place that all share.
+
+    Args:
+        path: For messages.
+        header: With extensions, if there are any.
+        held: The bytes of the file that holds the voxels, from its first on.
+    """
+    i, j, k, *_ = (int(n) for n in header.get_data_shape())
     try:
-        grid = Grid((i, j, k), image.affine)
+        with _without_warnings():
+            grid = Grid((i, j, k), header.get_best_affine())
+            facts = (grid, _codes(header), _qform_gap_mm(header, grid), _scheme_name(header))
     except GeometryError as error:
         raise FlatImageError(path, str(error).rstrip(".")) from error
-    data = _voxels(image).reshape((*grid.shape, -1), order="A")
-    facts = (grid, _codes(image), _qform_gap_mm(image, grid), _scheme_name(image))
+    data = _voxels(header, held).reshape((*grid.shape, -1), order="F")
     return tuple(NiftiImage(data[..., volume], *facts) for volume in range(data.shape[-1]))
 
 
-def _scheme_name(image: Opened) -> str:
+def _scheme_name(header: _Header) -> str:
     """What `write_labels` put into a header extension; other programs' extensions say nothing."""
-    for extension in image.header.extensions:
+    for extension in header.extensions:
         with suppress(ValueError, RecursionError):
             note = json.loads(extension.content.rstrip(b"\0"))
             if isinstance(note, dict) and isinstance(note.get("label_scheme"), str):
@@ -297,28 +321,36 @@ def _scheme_name(image: Opened) -> str:
     return ""
 
 
-def _voxels(image: Opened) -> npt.NDArray[np.generic]:
-    """Stored numbers in their own type, or float32 if the header scales them."""
-    proxy = cast("ArrayProxy", image.dataobj)
-    if (proxy.slope, proxy.inter) == (1.0, 0.0):
-        return np.asarray(proxy.get_unscaled())
-    return np.asarray(proxy, dtype=np.float32)
+def _voxels(header: _Header, held: npt.NDArray[np.uint8]) -> npt.NDArray[np.generic]:
+    """Stored numbers in file order and their own type, or float32 if the header scales them."""
+    voxels = math.prod(int(n) for n in header.get_data_shape())
+    dtype, offset = header.get_data_dtype(), int(header.get_data_offset())
+    stored = np.frombuffer(held, dtype, voxels, offset)
+    slope, shift = (
+        default if found is None else float(found)
+        for found, default in zip(header.get_slope_inter(), (1.0, 0.0), strict=True)
+    )
+    if (slope, shift) == (1.0, 0.0):
+        return stored
+    if shift == 0.0 and dtype.kind in "iu" and dtype.itemsize <= _EXACT_BYTES:
+        return np.multiply(stored, np.float32(slope), dtype=np.float32)
+    return (stored * np.float64(slope) + shift).astype(np.float32)
 
 
-def _qform_gap_mm(image: Opened, grid: Grid) -> float:
-    codes = _codes(image)
+def _qform_gap_mm(header: _Header, grid: Grid) -> float:
+    codes = _codes(header)
     if codes.sform <= 0 or codes.qform <= 0:
         return 0.0
     try:
-        other = Grid(grid.shape, image.header.get_qform())
+        other = Grid(grid.shape, header.get_qform())
     except (ValueError, HeaderDataError):
         return math.inf
     gap = np.linalg.norm(grid.corners_ras_mm() - other.corners_ras_mm(), axis=1)
     return float(gap.max())
 
 
-def _codes(image: Opened) -> SpatialCodes:
-    return SpatialCodes(int(image.header["sform_code"]), int(image.header["qform_code"]))
+def _codes(header: _Header) -> SpatialCodes:
+    return SpatialCodes(int(header["sform_code"]), int(header["qform_code"]))
 
 
 def _reason(error: BaseException) -> str:

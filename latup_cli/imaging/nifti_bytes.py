@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from zlib_ng import zlib_ng
+from zlib_ng.gzip_ng import GzipNGFile
 
 from latup_cli.errors import OtherFormatError
 
+DAMAGED = cast("type[Exception]", zlib_ng.error)
+"""What the decompressor raises where the content makes no sense."""
+
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_COMPRESSION = 5  # for masks smaller than zlib's 5 in a fifth of its time; 9 saves 6 percent more
 _DEFLATE_AT_BEST = 1040  # bytes out of one byte in: 1032 by the format, and room for rounding
 _HALF = re.compile(r"\.(hdr|img)(?:\.gz)?$", re.IGNORECASE)
 _SIGNS = (
@@ -64,7 +73,7 @@ class Content:
     stream: io.BufferedIOBase
     most_bytes: int
 
-    def up_to(self, end: int, start: bytes = b"") -> bytes:
+    def up_to(self, end: int, start: bytes = b"") -> npt.NDArray[np.uint8]:
         """The first `end` bytes or more, of which `start` has been read already.
 
         Raises:
@@ -72,10 +81,15 @@ class Content:
         """
         if end > self.most_bytes:
             raise CutShortError(self.most_bytes, end)
-        read = start + self.stream.read(max(0, end - len(start)))
-        if len(read) < end:
-            raise CutShortError(len(read), end)
-        return read
+        held = np.empty(max(end, len(start)), dtype=np.uint8)
+        filled = len(start)
+        held[:filled] = np.frombuffer(start, dtype=np.uint8)
+        while filled < end:
+            read = self.stream.readinto(held.data[filled : filled + _CHUNK])
+            if not read:
+                raise CutShortError(filled, end)
+            filled += read
+        return held
 
 
 @contextmanager
@@ -88,7 +102,7 @@ def decompressed(path: Path, *, whole: bool = True) -> Iterator[Content]:
     Raises:
         OSError: If it cannot be read, or the checksum is wrong.
         EOFError: If it is cut short.
-        zlib.error: If it is damaged.
+        DAMAGED: If its content makes no sense.
     """
     size = path.stat().st_size
     with path.open("rb") as raw:
@@ -97,10 +111,18 @@ def decompressed(path: Path, *, whole: bool = True) -> Iterator[Content]:
         if not zipped:
             yield Content(raw, size)
             return
-        with gzip.GzipFile(fileobj=raw) as unzipped:
+        with GzipNGFile(fileobj=raw) as unzipped:  # type: ignore[no-untyped-call]
             yield Content(unzipped, size * _DEFLATE_AT_BEST)
             while whole and unzipped.read(_CHUNK):
                 pass
+
+
+@contextmanager
+def compressing(raw: io.BufferedIOBase) -> Iterator[io.BufferedIOBase]:
+    """A stream that compresses into `raw`; its header holds no time and no name."""
+    zipped = GzipNGFile("", "wb", _COMPRESSION, raw, mtime=0)  # type: ignore[no-untyped-call]
+    with zipped:
+        yield zipped
 
 
 def refuse_other_formats(path: Path, head: bytes) -> None:

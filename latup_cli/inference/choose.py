@@ -122,7 +122,7 @@ def plan_engines(device: Device, engine: str, available: Available) -> Plan:
 def why_no_cuda(device: Device, engine: str, available: Available) -> str:
     """Why CUDA need not be tried; empty if it may work."""
     if engine == "openvino":
-        return "OpenVINO was asked for, which does not run on CUDA"
+        return "OpenVINO or its arithmetic was asked for, which does not run on CUDA"
     if "onnxruntime" in available.missing:
         return available.missing["onnxruntime"]
     return _why_no_gpu(device, available.driver) or _why_no_build(available)

@@ -21,7 +21,13 @@ def region_probabilities(classes: npt.NDArray[np.float32]) -> npt.NDArray[np.flo
     Returns:
         (3, i, j, k) float32: probability of WT, TC, ET, each at most its predecessor.
     """
-    return np.stack([classes[sorted(tissues)].sum(axis=0) for tissues in REGIONS.values()])
+    regions = np.empty((len(REGIONS), *classes.shape[1:]), dtype=np.float32)
+    for number, tissues in enumerate(REGIONS.values()):
+        first, *others = sorted(tissues)
+        regions[number] = classes[first]
+        for tissue in others:
+            regions[number] += classes[tissue]
+    return regions
 
 
 def decode(regions: npt.NDArray[np.float32], brain: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
@@ -35,8 +41,8 @@ def decode(regions: npt.NDArray[np.float32], brain: npt.NDArray[np.bool_]) -> np
         (i, j, k) uint8 in the numbers of `Tissue`, 0 for background.
     """
     labels = np.zeros(brain.shape, dtype=np.uint8)
-    inside = brain
+    inside = brain.copy()
     for name, probability in zip(REGIONS, regions, strict=True):
-        inside = inside & (probability > _THRESHOLD)
-        labels[inside] = _INNERMOST[name]
+        inside &= probability > _THRESHOLD
+        np.copyto(labels, np.uint8(_INNERMOST[name]), where=inside)
     return labels

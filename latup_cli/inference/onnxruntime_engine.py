@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
-from latup_cli.config import Device
-from latup_cli.domain.model import ModelSpec
+from latup_cli.config import FLOAT32, Device
 from latup_cli.errors import DeviceError, DeviceMemoryError, ModelMismatchError
 from latup_cli.inference.choose import (
     CUDA_PROVIDER,
@@ -16,7 +16,7 @@ from latup_cli.inference.choose import (
     is_memory_full,
     libraries_not_loaded,
 )
-from latup_cli.inference.models import Model
+from latup_cli.inference.models import Graph
 from latup_cli.inference.quiet import quiet
 from latup_cli.inference.windows import Array
 
@@ -43,11 +43,13 @@ class OnnxRuntimeModel:
         session: ONNX Runtime's.
         provider: The execution provider that was read back.
         device: Where it runs: "cpu" or "cuda:0".
+        options: What the provider was told, for the report.
     """
 
     session: ort.InferenceSession
     provider: str
     device: str
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __call__(self, window: Array) -> Array:
         """(1, channels, i, j, k) intensities to (1, classes, i, j, k) probabilities.
@@ -77,27 +79,33 @@ def built_for_cuda() -> tuple[int, int]:
     return (int(major), int(minor.partition(".")[0] or 0)) if major.isdigit() else (0, 0)
 
 
-def open_on_cpu(model: Model, threads: int = 0) -> OnnxRuntimeModel:
+def open_on_cpu(graph: Graph, threads: int = 0) -> OnnxRuntimeModel:
     """Open a network on the CPU.
 
     Args:
-        model: The model.
+        graph: The network.
         threads: CPU threads; 0 lets ONNX Runtime choose.
 
     Raises:
         ModelMismatchError: If the graph is not what the model's description says.
     """
     try:
-        return OnnxRuntimeModel(_session(model, [CPU_PROVIDER], threads), CPU_PROVIDER, "cpu")
+        return OnnxRuntimeModel(_session(graph, [CPU_PROVIDER], threads), CPU_PROVIDER, "cpu")
     except native.Fail as error:  # such as an operator set that this release does not know
-        raise ModelMismatchError(model.path, _explained(error)) from error
+        raise ModelMismatchError(graph.path, _explained(error)) from error
 
 
-def open_on_cuda(model: Model, device: Device) -> OnnxRuntimeModel:
+def open_on_cuda(graph: Graph, device: Device, precision: str = "tf32") -> OnnxRuntimeModel:
     """Open a network on a GPU, read the provider back, and check one tile against the CPU.
 
     ONNX Runtime falls back to the CPU without an error where CUDA's libraries do not load
-    (microsoft/onnxruntime#23372), or raises where it should fall back (#21424).
+    (microsoft/onnxruntime#23372), or raises where it should fall back (#21424). A window comes
+    from the host's memory and its answer goes back there once, so that I/O binding saves nothing.
+
+    Args:
+        graph: The network.
+        device: Which GPU.
+        precision: "tf32", or "float32" to keep all bits of the products.
 
     Raises:
         DeviceError: If the session does not run on CUDA, or computes something else there.
@@ -105,30 +113,44 @@ def open_on_cuda(model: Model, device: Device) -> OnnxRuntimeModel:
     """
     asked = str(device)
     with quiet() as printed:
-        session = _cuda_session(model, device)
+        options = cuda_options(device, precision)
+        session = _cuda_session(graph, device, options)
     provider = session.get_providers()[0]
     if provider != CUDA_PROVIDER:
         raise DeviceError(asked, _why_on_cpu(printed.getvalue()))
-    opened = OnnxRuntimeModel(session, provider, asked)
-    off = tile_difference(opened, open_on_cpu(model), model.spec)
+    opened = OnnxRuntimeModel(session, provider, asked, options)
+    off = tile_difference(opened, open_on_cpu(graph), graph)
     if not off <= _TILE_TOLERANCE:
         raise DeviceError(asked, f"its probabilities differ from the CPU's by {off:.3g}")
     return opened
 
 
-def tile_difference(here: OnnxRuntimeModel, there: OnnxRuntimeModel, spec: ModelSpec) -> float:
+def tile_difference(here: OnnxRuntimeModel, there: OnnxRuntimeModel, graph: Graph) -> float:
     """The largest difference in probability on a small input of seeded noise."""
-    sizes = [spec.stride * n for n in (2, 3, 4)]
-    noise = np.random.default_rng(0).standard_normal((1, len(spec.channels), *sizes))
+    sizes = [graph.stride * n for n in (2, 3, 4)]
+    noise = np.random.default_rng(0).standard_normal((1, graph.inputs, *sizes))
     tile = noise.astype(np.float32)
     return float(np.abs(here(tile) - there(tile)).max())
 
 
-def _cuda_session(model: Model, device: Device) -> ort.InferenceSession:
-    options = {"device_id": str(device.index), "cudnn_conv_algo_search": "HEURISTIC"}
+def cuda_options(device: Device, precision: str) -> dict[str, str]:
+    """What the CUDA provider is told.
+
+    cuDNN's exhaustive search would take longer than a study, and memory grows by what is needed
+    instead of to the next power of two.
+    """
+    return {
+        "device_id": str(device.index),
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "arena_extend_strategy": "kSameAsRequested",
+        "use_tf32": "0" if precision == FLOAT32 else "1",
+    }
+
+
+def _cuda_session(graph: Graph, device: Device, options: dict[str, str]) -> ort.InferenceSession:
     try:
         ort.preload_dlls()
-        return _session(model, [(CUDA_PROVIDER, options), CPU_PROVIDER], 0)
+        return _session(graph, [(CUDA_PROVIDER, options), CPU_PROVIDER], 0)
     except ModelMismatchError:
         raise
     except Exception as error:
@@ -136,7 +158,7 @@ def _cuda_session(model: Model, device: Device) -> ort.InferenceSession:
 
 
 def _session(
-    model: Model, wanted: Sequence[str | tuple[str, dict[str, str]]], threads: int
+    graph: Graph, wanted: Sequence[str | tuple[str, dict[str, str]]], threads: int
 ) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
@@ -144,24 +166,23 @@ def _session(
     options.enable_cpu_mem_arena = False  # the arena keeps every peak; memory matters more here
     try:
         session = ort.InferenceSession(
-            str(model.path), options, providers=wanted, enable_fallback=0
+            str(graph.path), options, providers=wanted, enable_fallback=0
         )
     except _BAD_GRAPH as error:
-        raise ModelMismatchError(model.path, "it is not an ONNX graph that can be run") from error
-    _check_graph(session, model)
+        raise ModelMismatchError(graph.path, "it is not an ONNX graph that can be run") from error
+    _check_graph(session, graph)
     return session
 
 
-def _check_graph(session: ort.InferenceSession, model: Model) -> None:
-    spec = model.spec
+def _check_graph(session: ort.InferenceSession, graph: Graph) -> None:
     for what, tensors, channels in (
-        ("input", session.get_inputs(), len(spec.channels)),
-        ("output", session.get_outputs(), len(spec.classes)),
+        ("input", session.get_inputs(), graph.inputs),
+        ("output", session.get_outputs(), graph.outputs),
     ):
         shape = tensors[0].shape if len(tensors) == 1 else None
         if shape is None or len(shape) != 5 or shape[1] != channels:  # noqa: PLR2004 (n, c, i, j, k)
             raise ModelMismatchError(
-                model.path, f"{what} {shape} does not have {channels} channels"
+                graph.path, f"{what} {shape} does not have {channels} channels"
             )
 
 

@@ -25,12 +25,13 @@ def brain_mask(images: Iterable[npt.NDArray[np.generic]]) -> npt.NDArray[np.bool
     """
     nonzero = None
     for image in images:
-        nonzero = image != 0 if nonzero is None else np.logical_or(nonzero, image, out=nonzero)
+        found = image != 0
+        nonzero = found if nonzero is None else np.logical_or(nonzero, found, out=nonzero)
     if nonzero is None or not nonzero.any():
         raise ValueError("at least one image with a non-zero voxel is needed")
     box = bounding_box(nonzero)
-    brain: npt.NDArray[np.bool_] = np.zeros(nonzero.shape, dtype=np.bool_)
-    brain[box.slices] = _largest_filled(nonzero[box.slices])
+    brain: npt.NDArray[np.bool_] = np.zeros_like(nonzero)
+    brain.T[box.slices[::-1]] = _largest_filled(nonzero[box.slices].T)
     return brain
 
 
@@ -52,9 +53,12 @@ def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
 
 
 def _largest_filled(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    # Arrays go to ITK as they lie in memory: neither step depends on axis names or spacing.
-    padded = sitk.GetImageFromArray(np.pad(mask, 1).astype(np.uint8))
-    components = sitk.RelabelComponent(sitk.ConnectedComponent(padded), sortByObjectSize=True)
-    filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(components == 1))
-    whole: npt.NDArray[np.bool_] = filled[1:-1, 1:-1, 1:-1].astype(bool)
+    """The largest component, voxels joined by faces, and what it encloses.
+
+    Arrays go to ITK as they lie in memory: neither step depends on axis names or spacing.
+    """
+    components = sitk.ConnectedComponent(sitk.GetImageFromArray(np.pad(mask, 1).view(np.uint8)))
+    largest = sitk.RelabelComponent(components, sortByObjectSize=True) == 1
+    around = sitk.GetArrayFromImage(sitk.ConnectedComponent(largest == 0))
+    whole: npt.NDArray[np.bool_] = around[1:-1, 1:-1, 1:-1] != around[0, 0, 0]
     return whole

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813  (its own convention)
@@ -12,8 +14,12 @@ from latup_cli.imaging.itk import array_from_itk, to_itk
 SAME_SPACING = 0.01
 """Spacings that differ by less than this share count as the same."""
 
+_Image: TypeAlias = npt.NDArray[np.float32]
+
 _AVERAGED_BY_INTERPOLATION = 2.05
 _SIGMA_PER_STEP = 0.4
+_SAME_AXIS = 1e-6  # voxels that an axis may stray from its counterpart, per voxel along it
+_EDGE = 1e-4  # of a voxel: what single precision spoils at a face
 
 
 def same_spacing(grid: Grid, spacing_mm: tuple[float, float, float]) -> bool:
@@ -21,7 +27,7 @@ def same_spacing(grid: Grid, spacing_mm: tuple[float, float, float]) -> bool:
     return bool(np.allclose(grid.spacing_mm, spacing_mm, rtol=SAME_SPACING, atol=0.0))
 
 
-def resample(data: npt.NDArray[np.float32], source: Grid, target: Grid) -> npt.NDArray[np.float32]:
+def resample(data: _Image, source: Grid, target: Grid) -> _Image:
     """Linear interpolation of (i, j, k) float32 onto another grid; 0 beyond the source.
 
     Where the target is more than twice as coarse, the image is smoothed first, so that no
@@ -29,8 +35,48 @@ def resample(data: npt.NDArray[np.float32], source: Grid, target: Grid) -> npt.N
     mean of eight old ones.
 
     Raises:
-        GeometryError: If either grid is sheared.
+        GeometryError: If the grids run along different axes and either is sheared.
     """
+    smooth = any(_is_coarse(fine, coarse) for fine, coarse in _spacings(source, target))
+    source_from_target = np.linalg.inv(source.ras_from_voxel) @ target.ras_from_voxel
+    scale = np.diag(source_from_target)[:3]
+    along = np.abs(source_from_target[:3, :3] - np.diag(scale)).max() < _SAME_AXIS
+    if smooth or not along:
+        return _by_itk(data, source, target)
+    for axis, size in enumerate(target.shape):
+        places = source_from_target[axis, 3] + scale[axis] * np.arange(size)
+        data = _along(data, axis, places)
+    return data
+
+
+def _along(data: _Image, axis: int, places: npt.NDArray[np.float64]) -> _Image:
+    """Interpolate linearly along one axis.
+
+    Args:
+        data: (i, j, k).
+        axis: Which of them.
+        places: Where the new voxels lie in old ones along it. Half a voxel beyond the first
+            and the last center the image ends.
+
+    Returns:
+        The same with `places.size` voxels along the axis.
+    """
+    last = data.shape[axis] - 1
+    inside = np.clip(places, 0.0, last)
+    left = np.minimum(np.floor(inside), max(0, last - 1)).astype(np.intp)
+    right = np.minimum(left + 1, last)
+    weight = (inside - left).astype(np.float32)
+    seen = ((places >= -0.5 - _EDGE) & (places < last + 0.5 - _EDGE)).astype(np.float32)
+    shape = [-1 if other == axis else 1 for other in range(3)]
+    result: _Image = data.take(left, axis)
+    result *= ((1 - weight) * seen).reshape(shape)
+    after: _Image = data.take(right, axis)
+    after *= (weight * seen).reshape(shape)
+    result += after
+    return result
+
+
+def _by_itk(data: _Image, source: Grid, target: Grid) -> _Image:
     image = _smoothed(to_itk(data, source), source, target)
     like = to_itk(np.empty(target.shape, dtype=np.uint8), target)
     moved = sitk.Resample(image, like, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
@@ -38,7 +84,15 @@ def resample(data: npt.NDArray[np.float32], source: Grid, target: Grid) -> npt.N
 
 
 def _smoothed(image: sitk.Image, source: Grid, target: Grid) -> sitk.Image:
-    for axis, (fine, coarse) in enumerate(zip(source.spacing_mm, target.spacing_mm, strict=True)):
-        if coarse > _AVERAGED_BY_INTERPOLATION * fine:
+    for axis, (fine, coarse) in enumerate(_spacings(source, target)):
+        if _is_coarse(fine, coarse):
             image = sitk.RecursiveGaussian(image, _SIGMA_PER_STEP * coarse, direction=axis)
     return image
+
+
+def _spacings(source: Grid, target: Grid) -> zip[tuple[float, float]]:
+    return zip(source.spacing_mm, target.spacing_mm, strict=True)
+
+
+def _is_coarse(fine: float, coarse: float) -> bool:
+    return coarse > _AVERAGED_BY_INTERPOLATION * fine

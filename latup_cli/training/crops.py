@@ -51,7 +51,7 @@ class Crops(Dataset[Sample]):
         settings = self._settings
         if not settings.mix_probability or random.random() >= settings.mix_probability:
             return cut(case, center_of(case, settings, random), settings)
-        donor = self._cases[random.integers(len(self._cases))]
+        donor = self._cases[int(random.integers(len(self._cases)))]
         center = center_of(donor, settings, random)
         host = cut(case, same_place(center, donor, case), settings)
         return mix(host, cut(donor, center, settings), random)

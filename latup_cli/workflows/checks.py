@@ -189,7 +189,7 @@ def _device(settings: SegmentSettings) -> Found:
     from latup_cli.workflows.engines import open_engine
 
     model = _chosen(settings)
-    opened = open_engine(model, settings.inference)
+    opened = open_engine(model.graph, settings.inference)
     window = np.zeros((1, len(model.spec.channels), *model.spec.window), dtype=np.float32)
     opened.predict(window)  # the first one warms up
     started = time.perf_counter()
@@ -202,6 +202,10 @@ def _device(settings: SegmentSettings) -> Found:
         "engine": runs_on.engine,
         "provider": runs_on.provider,
         "reason": runs_on.reason,
+        "precision": runs_on.precision,
+        "precision_reason": runs_on.precision_reason,
+        "threads": runs_on.threads,
+        "options": dict(runs_on.options),
         "seconds_per_window": round(seconds, 3),
     }
     text = (
@@ -220,7 +224,9 @@ def _sample(settings: SegmentSettings) -> Found:
     answer = find_study(folder).segmentation
     if answer is None:
         raise SampleMissingError(folder / "*_seg.nii.gz")
+    forced = replace(settings.preparation, force=True)  # what is tried here is the installation
     plain = replace(settings, labels=DEFAULT_LABELS, preview=False, save_probabilities=False)
+    plain = replace(plain, preparation=forced)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         done = segment_study(folder, Path(scratch) / "out", plain)

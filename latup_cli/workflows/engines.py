@@ -9,12 +9,21 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from latup_cli.config import InferenceSettings
+from latup_cli.config import AUTO, FLOAT32, InferenceSettings
 from latup_cli.domain.segmentation import RunsOn
-from latup_cli.errors import DeviceError, LatupError, ModelMismatchError
+from latup_cli.errors import (
+    DeviceError,
+    LatupError,
+    ModelMismatchError,
+    NotEnoughMemoryError,
+)
+from latup_cli.inference import cache, memory
 from latup_cli.inference.choose import ON_CPU, Attempt, Available, plan_engines
 from latup_cli.inference.cuda_driver import find_driver
-from latup_cli.inference.models import Model
+from latup_cli.inference.models import Graph
+from latup_cli.inference.precision import Precision, choose_precision
+from latup_cli.inference.processor import read_processor
+from latup_cli.inference.threads import threads
 from latup_cli.inference.windows import Array, Predict
 
 if TYPE_CHECKING:
@@ -23,8 +32,6 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 """Distributions that all bring the package `onnxruntime`."""
-
-_PRECISION = "float32"
 
 
 @dataclass(slots=True, eq=False)
@@ -61,22 +68,26 @@ class Opened:
         return self.network(window)
 
 
-def open_engine(model: Model, settings: InferenceSettings) -> Opened:
+def open_engine(graph: Graph, settings: InferenceSettings) -> Opened:
     """Try engines in the planned order until one works; each failure becomes part of the reason.
 
     Args:
-        model: The model, verified.
-        settings: The device and engine that are asked for, and CPU threads.
+        graph: The network, verified.
+        settings: The device, engine and precision that are asked for, and CPU threads.
 
     Raises:
         DeviceError: If nothing works.
+        NotEnoughMemoryError: If it is known beforehand that memory will not do.
+        PrecisionMissingError: If the network has no weights for the precision asked for.
         ModelMismatchError: If the graph is not what the model's description says.
     """
     device = settings.device
-    look_for_cuda = device.kind != "cpu" and settings.engine != "openvino"
-    plan = plan_engines(device, settings.engine, available(look_for_cuda=look_for_cuda))
+    # only OpenVINO computes in anything shorter
+    engine = settings.engine if settings.precision in (AUTO, FLOAT32) else "openvino"
+    look_for_cuda = device.kind != "cpu" and engine != "openvino"
+    plan = plan_engines(device, engine, available(look_for_cuda=look_for_cuda))
     reasons = (plan.reason,) if plan.reason else ()
-    return _open_first(model, plan.attempts, settings, reasons)
+    return _open_first(graph, plan.attempts, settings, reasons)
 
 
 def available(*, look_for_cuda: bool = True) -> Available:
@@ -118,7 +129,7 @@ def installed(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _open_first(
-    model: Model,
+    graph: Graph,
     attempts: Sequence[Attempt],
     settings: InferenceSettings,
     reasons: tuple[str, ...],
@@ -126,14 +137,14 @@ def _open_first(
     failures: list[LatupError] = []
     for number, attempt in enumerate(attempts, start=1):
         try:
-            opened = _open(model, attempt, settings, reasons)
+            opened = _open(graph, attempt, settings, reasons)
         except (DeviceError, ModelMismatchError) as error:
             failures.append(error)
             reasons = (*reasons, str(error).rstrip("."))
             continue
         rest = attempts[number:]
         if attempt.device.kind == "cuda" and rest:
-            return replace(opened, fallback=_fallback(model, rest, settings))
+            return replace(opened, fallback=_fallback(graph, rest, settings))
         return opened
     raise _worst(failures, settings, reasons)
 
@@ -142,47 +153,77 @@ def _worst(
     failures: Sequence[LatupError], settings: InferenceSettings, reasons: tuple[str, ...]
 ) -> LatupError:
     """What is wrong with the model matters more than what an engine lacks."""
-    mismatches = [error for error in failures if isinstance(error, ModelMismatchError)]
-    if mismatches or len(failures) == 1:
-        return (mismatches or failures)[0]
+    telling = (ModelMismatchError, NotEnoughMemoryError)
+    told = [error for error in failures if isinstance(error, telling)]
+    if told or len(failures) == 1:
+        return (told or failures)[0]
     return DeviceError(str(settings.device), "; ".join(reasons))
 
 
 def _fallback(
-    model: Model, rest: Sequence[Attempt], settings: InferenceSettings
+    graph: Graph, rest: Sequence[Attempt], settings: InferenceSettings
 ) -> Callable[[DeviceError], Opened]:
     def open_next(error: DeviceError) -> Opened:
         lost = f"{error.args[0]} failed at work: {error.reason}"
-        moved = _open_first(model, rest, settings, (lost,))
+        moved = _open_first(graph, rest, settings, (lost,))
         return replace(moved, warnings=(f"{lost}; the rest was computed on the CPU.",))
 
     return open_next
 
 
 def _open(
-    model: Model, attempt: Attempt, settings: InferenceSettings, reasons: tuple[str, ...]
+    graph: Graph, attempt: Attempt, settings: InferenceSettings, reasons: tuple[str, ...]
 ) -> Opened:
-    version, network = _network(attempt, model, settings.threads)
+    on_cpu = attempt.device.kind == "cpu"
+    chosen = _precision(graph, attempt, settings.precision)
+    if on_cpu:
+        _check_room(graph, attempt.engine, chosen.name)
+    count = threads(settings.threads) if on_cpu else 0
+    version, network = _network(attempt, graph.in_precision(chosen.name), chosen.name, count)
     runs_on = RunsOn(
         asked=str(settings.device),
         used=str(attempt.device),
         engine=f"{attempt.engine} {version}",
         provider=network.provider,
-        precision=_PRECISION,
+        precision=chosen.name,
         reason="; ".join(reasons) or "it is the fastest that works here",
+        precision_reason=chosen.reason,
+        threads=count,
+        options=dict(network.options),
     )
     return Opened(network, runs_on)
 
 
-def _network(
-    attempt: Attempt, model: Model, threads: int
-) -> tuple[str, OnnxRuntimeModel | OpenVinoModel]:
+def _precision(graph: Graph, attempt: Attempt, asked: str) -> Precision:
+    abilities: tuple[str, ...] = ()
     if attempt.engine == "openvino":
         with importing("openvino"):
             from latup_cli.inference import openvino_engine
-        return openvino_engine.VERSION, openvino_engine.open_on_cpu(model, threads)
+        _, abilities = openvino_engine.processor()
+    offered = {name: file.default for name, file in graph.precisions.items()}
+    return choose_precision(
+        asked, attempt.engine, attempt.device.kind, read_processor(abilities), offered
+    )
+
+
+def _check_room(graph: Graph, engine: str, precision: str) -> None:
+    each = memory.bytes_per_voxel(graph.bytes_per_voxel, engine, precision)
+    if each is not None:
+        needed = memory.foreseen_bytes(graph.window, each)
+        memory.check_memory(needed, memory.free_bytes(), graph.window, smaller=graph.smaller)
+
+
+def _network(
+    attempt: Attempt, graph: Graph, precision: str, count: int
+) -> tuple[str, OnnxRuntimeModel | OpenVinoModel]:
+    if attempt.engine == "openvino":
+        with importing("openvino"):
+            from latup_cli.inference import openvino_engine as openvino
+        opened = openvino.open_on_cpu(graph, count, precision, cache.here())
+        return openvino.VERSION, opened
     with importing("onnxruntime"):
-        from latup_cli.inference import onnxruntime_engine
+        from latup_cli.inference import onnxruntime_engine as onnxruntime
     if attempt.device.kind == "cuda":
-        return onnxruntime_engine.VERSION, onnxruntime_engine.open_on_cuda(model, attempt.device)
-    return onnxruntime_engine.VERSION, onnxruntime_engine.open_on_cpu(model, threads)
+        on_cuda = onnxruntime.open_on_cuda(graph, attempt.device, precision)
+        return onnxruntime.VERSION, on_cuda
+    return onnxruntime.VERSION, onnxruntime.open_on_cpu(graph, count)

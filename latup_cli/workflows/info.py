@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from latup_cli import __version__
 from latup_cli.config import DEFAULT_LABELS, DEFAULT_MODEL, weights_root
@@ -85,9 +86,19 @@ def _known(folder: Path) -> KnownModel:
 
 
 def _model_json(model: KnownModel) -> dict[str, object]:
-    described = {field.name: getattr(model.spec, field.name) for field in fields(model.spec)}
-    described["measured"] = dict(model.spec.measured)
+    described = _plain(model.spec)
     return {**described, "folder": str(model.folder), "megabytes": round(model.megabytes, 1)}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  (whatever a description holds)
+    """Dataclasses and mappings as dictionaries, sequences as lists."""
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _scheme_json(scheme: LabelScheme) -> dict[str, object]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import platform
-import re
 import shutil
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_MEMINFO = Path("/proc/meminfo")
-_KIB = 1024
+from latup_cli.inference.memory import free_bytes
+from latup_cli.inference.threads import usable_processors
+
 _FAST_SETS = ("AVX2", "X86_V3", "NEON", "ASIMD", "VX")
 
 
@@ -33,9 +30,7 @@ def lacks_fast_instructions(sets: Collection[str]) -> bool:
 
 def processors() -> int:
     """Processors that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return usable_processors()
 
 
 def system() -> str:
@@ -45,18 +40,7 @@ def system() -> str:
 
 def free_memory() -> int | None:
     """Bytes that a program can still have; None where the system does not say."""
-    if sys.platform == "win32":
-        return _windows_free_memory()
-    try:
-        return parse_meminfo(_MEMINFO.read_text(encoding="ascii", errors="replace"))
-    except OSError:
-        return None
-
-
-def parse_meminfo(text: str) -> int | None:
-    """`MemAvailable` of Linux's /proc/meminfo in bytes; None if there is no such line."""
-    line = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
-    return int(line[1]) * _KIB if line else None
+    return free_bytes()
 
 
 def free_disk(folder: Path) -> int:
@@ -66,19 +50,3 @@ def free_disk(folder: Path) -> int:
         OSError: If there is no such folder.
     """
     return shutil.disk_usage(folder).free
-
-
-if sys.platform == "win32":
-
-    class _MemoryStatus(ctypes.Structure):
-        _fields_ = (
-            ("length", ctypes.c_uint32),
-            ("load", ctypes.c_uint32),
-            *((name, ctypes.c_uint64) for name in ("total", "free", "a", "b", "c", "d", "e")),
-        )
-
-    def _windows_free_memory() -> int | None:
-        status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
-        if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
-            return None
-        return int(status.free)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from latup_cli.domain.model import ModelSpec
+from latup_cli.domain.model import MeasuredWindow, ModelSpec
 from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap
 from latup_cli.inference.decode import decode, region_probabilities
-from latup_cli.inference.windows import Predict, predict_image
+from latup_cli.inference.windows import Predict, WindowPlan, plan_windows, predict_image
 from latup_cli.labels import SCHEMES
 from latup_cli.preprocess.restore import to_native, to_native_block
 
@@ -35,12 +35,23 @@ class Prediction:
     windows: int
 
 
+def plan_prepared(prepared: PreparedStudy, window: MeasuredWindow) -> WindowPlan:
+    """Where the network will look in a prepared study, and what that costs.
+
+    Args:
+        prepared: What the network will see; it is 0 outside the brain.
+        window: One that the model was measured with.
+    """
+    brain = np.logical_or.reduce(prepared.image)
+    return plan_windows(brain, window.shape, window.overlap)
+
+
 def predict_prepared(
     prepared: PreparedStudy,
     spec: ModelSpec,
     predict: Predict,
     *,
-    overlap: float,
+    window: MeasuredWindow | None = None,
     on_share: Callable[[float], None] = lambda _: None,
 ) -> Prediction:
     """Run windows, bring the regions to the native block, decode them, and put them back.
@@ -48,20 +59,16 @@ def predict_prepared(
     Args:
         prepared: What the network sees.
         spec: The model's description.
-        predict: The network.
-        overlap: Least share of a window that its neighbor sees too.
+        predict: The network, ready for windows of that size.
+        window: One that the model was measured with; None for its default.
         on_share: Called after each window with the share of windows that are done.
     """
-    classes, windows = predict_image(
-        prepared.image,
-        predict,
-        spec.window,
-        overlap=overlap,
-        classes=len(spec.classes),
-        on_share=on_share,
+    plan = plan_prepared(prepared, window or spec.default_window)
+    classes = predict_image(
+        prepared.image, predict, plan, classes=len(spec.classes), on_share=on_share
     )
     regions = to_native_block(region_probabilities(classes), prepared)
     labels = to_native(decode(regions, prepared.brain.data), prepared)
     native = prepared.placement.native
     label_map = LabelMap(labels.astype(np.uint8, copy=False), native, TISSUE_NUMBERS)
-    return Prediction(label_map, regions, windows)
+    return Prediction(label_map, regions, len(plan.windows))

@@ -46,7 +46,6 @@ from latup_cli.workflows.labeled import (
 from latup_cli.workflows.predict import predict_prepared
 from latup_cli.workflows.train_card import card_facts, measured_means
 
-_OVERLAP = 0.5  # that of `segment`
 _SECONDS_PER_HOUR = 3600.0
 
 
@@ -226,7 +225,7 @@ def _predictions(
     predict = as_predictor(network, place)
     for patient in split.validation:
         study = load_labeled(patient, spec, split.scheme)
-        yield study, predict_prepared(study.prepared, spec, predict, overlap=_OVERLAP).labels
+        yield study, predict_prepared(study.prepared, spec, predict).labels
 
 
 def _state(request: TrainRequest, place: Place) -> RunState:

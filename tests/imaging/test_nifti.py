@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 
@@ -158,3 +161,43 @@ def test_left_stays_left(tmp_path: Path) -> None:
     image = nib.load(tmp_path / "seg.nii")
     np.testing.assert_allclose(image.header.get_qform(), mirrored.ras_from_voxel, atol=1e-3)
     assert np.linalg.det(image.affine) < 0
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float64, ">i2"])
+@pytest.mark.parametrize(("slope", "shift"), [(0.0123, 0.0), (3.7, -11.25), (1.0, 0.5)])
+def test_scaled_numbers_are_what_any_reader_sees(
+    tmp_path: Path, dtype: npt.DTypeLike, slope: float, shift: float
+) -> None:
+    """Voxels behind a scale factor are the single-precision numbers that plain nibabel gives."""
+    stored = np.random.default_rng(1).integers(0, 127, SHAPE).astype(dtype)
+    path = tmp_path / "scaled.nii.gz"
+    path.write_bytes(gzip.compress(_with_scale(stored, slope, shift)))
+    theirs = np.asarray(nib.load(path).dataobj, dtype=np.float32)
+    ours = nifti.read(path).data
+    assert ours.dtype == np.float32
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_files_can_be_read_in_threads(tmp_path: Path) -> None:
+    """Several files at once give what they give one by one, and warnings stay as they were."""
+    paths = [tmp_path / f"{number}.nii.gz" for number in range(8)]
+    for number, path in enumerate(paths):
+        data = np.full(SHAPE, number, dtype=np.int16)
+        nifti.write_volume(path, data, GRID, SCANNER)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(nifti.read, paths))
+    assert [int(image.data.max()) for image in images] == list(range(8))
+    assert list(warnings.filters) == before
+
+
+def _with_scale(stored: npt.NDArray[np.generic], slope: float, shift: float) -> bytes:
+    header = nib.Nifti1Header()
+    header.set_data_dtype(stored.dtype.newbyteorder("="))
+    header.set_data_shape(stored.shape)
+    header.set_sform(GRID.ras_from_voxel, 1)
+    header["scl_slope"], header["scl_inter"] = slope, shift
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    if stored.dtype.byteorder == ">":
+        header = header.as_byteswapped(">")
+    return bytes(header.binaryblock) + bytes(4) + stored.tobytes(order="F")

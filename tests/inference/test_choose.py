@@ -89,7 +89,7 @@ def test_what_is_tried(
         ("cuda", "auto", CPU_ONLY_BUILD, "this build of onnxruntime has no CUDA"),
         ("cuda", "auto", BOTH_BUILDS, "installed together and overwrite each other"),
         ("cuda", "auto", NO_ONNXRUNTIME, "onnxruntime is not installed"),
-        ("cuda", "openvino", WORKSTATION, "OpenVINO was asked for"),
+        ("cuda", "openvino", WORKSTATION, "OpenVINO or its arithmetic was asked for"),
         ("cpu", "openvino", NO_OPENVINO, "openvino is not installed"),
         ("auto", "auto", NOTHING, "openvino is broken; onnxruntime is not installed"),
     ],

@@ -20,11 +20,19 @@ from onnx import save as save_onnx
 
 import latup_cli.inference as package
 from latup_cli.config import Device, InferenceSettings
-from latup_cli.errors import DeviceError, DeviceMemoryError, EngineNameError, ModelMismatchError
+from latup_cli.errors import (
+    DeviceError,
+    DeviceMemoryError,
+    EngineNameError,
+    ModelMismatchError,
+    NotEnoughMemoryError,
+    PrecisionMissingError,
+)
 from latup_cli.inference import onnxruntime_engine, openvino_engine
 from latup_cli.inference.choose import CUDA_PROVIDER, Available, Driver
-from latup_cli.inference.models import Model, load_model
+from latup_cli.inference.models import Graph, GraphFile, Model, load_model
 from latup_cli.inference.onnxruntime_engine import CPU_PROVIDER
+from latup_cli.inference.processor import AVX2, AVX512_VNNI, Processor
 from latup_cli.inference.quiet import quiet
 from latup_cli.inference.windows import Array
 from latup_cli.workflows import engines
@@ -61,7 +69,7 @@ def window(made: Model) -> Array:
 @pytest.fixture(scope="session")
 def answer(made: Model, window: Array) -> Array:
     """What ONNX Runtime says about that window on the CPU."""
-    return onnxruntime_engine.open_on_cpu(made)(window)
+    return onnxruntime_engine.open_on_cpu(made.graph)(window)
 
 
 def asked(device: str, engine: str = "auto") -> InferenceSettings:
@@ -134,7 +142,7 @@ def nothing(_: Array) -> float:
 
 def test_engines_agree(made: Model, window: Array, answer: Array) -> None:
     """OpenVINO and ONNX Runtime give the same probabilities, which sum to one."""
-    other = openvino_engine.open_on_cpu(made)(window)
+    other = openvino_engine.open_on_cpu(made.graph)(window)
     assert other.dtype == answer.dtype == np.float32
     assert other.shape == answer.shape == (1, 4, *made.spec.window)
     np.testing.assert_allclose(other, answer, atol=1e-4)
@@ -145,7 +153,7 @@ def test_engines_agree(made: Model, window: Array, answer: Array) -> None:
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_the_engine_asked_for_is_the_one_used(engine: str, made: Model) -> None:
     """What is recorded names the engine, its version, the device asked for and the one used."""
-    runs_on = open_engine(made, asked("cpu", engine)).runs_on
+    runs_on = open_engine(made.graph, asked("cpu", engine)).runs_on
     assert runs_on.engine.split()[0] == engine
     assert runs_on.engine.split()[1][0].isdigit()
     assert (runs_on.asked, runs_on.used) == ("cpu", "cpu")
@@ -155,15 +163,100 @@ def test_the_engine_asked_for_is_the_one_used(engine: str, made: Model) -> None:
 
 def test_threads_are_kept(made: Model) -> None:
     """A number of threads reaches both engines."""
-    session = onnxruntime_engine.open_on_cpu(made, threads=1).session
+    session = onnxruntime_engine.open_on_cpu(made.graph, threads=1).session
     assert session.get_session_options().intra_op_num_threads == 1
-    compiled = openvino_engine.open_on_cpu(made, threads=1).compiled
+    compiled = openvino_engine.open_on_cpu(made.graph, threads=1).compiled
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+
+
+def offering(made: Model, **precisions: bool) -> Graph:
+    """The network's graph, said to be measured in these precisions; allowed as default or not."""
+    files = {
+        name: GraphFile(made.path, made.spec.sha256, default)
+        for name, default in precisions.items()
+    }
+    return replace(made.graph, precisions=files)
+
+
+def on_processor(monkeypatch: pytest.MonkeyPatch, *features: str) -> None:
+    """Pretend that the processor has these features and no others."""
+    found = Processor("a processor", frozenset(features))
+    monkeypatch.setattr(engines, "read_processor", lambda _: found)
+
+
+def test_the_default_precision_is_told_with_its_reason(
+    made: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the processor is fast at it and the model allows it, shorter arithmetic is used."""
+    graph = offering(made, int8=True)
+    on_processor(monkeypatch, AVX512_VNNI)
+    runs_on = open_engine(graph, asked("cpu")).runs_on
+    assert runs_on.precision == "int8"
+    assert "512-bit" in runs_on.precision_reason
+    on_processor(monkeypatch, AVX2)
+    assert open_engine(graph, asked("cpu")).runs_on.precision == "float32"
+    runs_on = open_engine(graph, asked("cpu", "onnxruntime")).runs_on
+    assert (runs_on.precision, runs_on.engine.split()[0]) == ("float32", "onnxruntime")
+
+
+def test_the_report_knows_threads_and_options(made: Model) -> None:
+    """What ran is told with the threads that computed and what the engine was told."""
+    settings = InferenceSettings(device=Device("cpu"), engine="openvino", threads=1)
+    runs_on = open_engine(made.graph, settings).runs_on
+    assert runs_on.threads == 1
+    assert runs_on.options["INFERENCE_NUM_THREADS"] == "1"
+    assert runs_on.options["INFERENCE_PRECISION_HINT"] == "f32"
+    plain = open_engine(made.graph, asked("cpu", "onnxruntime")).runs_on
+    assert plain.threads >= 1
+    assert plain.options == {}
+
+
+def test_precision_on_cuda_reaches_the_provider(
+    made: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tensor cores may round products unless float32 is asked for, and the report says which."""
+    seen = with_cuda(monkeypatch, answering(nothing))
+    short = open_engine(made.graph, asked("cuda")).runs_on
+    settings = InferenceSettings(device=Device("cuda"), precision="float32")
+    whole = open_engine(made.graph, settings).runs_on
+    assert (short.precision, whole.precision) == ("tf32", "float32")
+    assert [options["use_tf32"] for options in seen] == ["1", "0"]
+    assert whole.options == seen[1]
+    assert whole.threads == 0
+
+
+def test_a_precision_of_the_cpu_does_not_try_cuda(
+    made: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """int8 under auto is OpenVINO's, also on a computer with a GPU."""
+    seen = with_cuda(monkeypatch, answering(nothing))
+    graph = offering(made, int8=False)
+    runs_on = open_engine(graph, InferenceSettings(precision="int8")).runs_on
+    assert (runs_on.used, runs_on.precision) == ("cpu", "int8")
+    assert runs_on.reason.startswith("OpenVINO or its arithmetic was asked for")
+    assert seen == []
+    with pytest.raises(PrecisionMissingError):
+        open_engine(made.graph, InferenceSettings(precision="int8"))
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino", "onnxruntime"])
+def test_what_will_not_fit_is_refused_before_it_is_opened(
+    engine: str, made: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is foreseen to need more memory than there is ends with exit code 6."""
+    graph = replace(made.graph, bytes_per_voxel={"openvino float32": 1e5}, smaller=(8, 8, 8))
+    monkeypatch.setattr(engines.memory, "free_bytes", lambda: 1_000_000)
+    with pytest.raises(NotEnoughMemoryError, match="16 x 16 x 24") as caught:
+        open_engine(graph, asked("cpu", engine))
+    assert caught.value.exit_code == 6
+    assert "--window 8x8x8" in caught.value.hint
+    monkeypatch.setattr(engines.memory, "free_bytes", lambda: 10**9)
+    assert open_engine(graph, asked("cpu", engine)).runs_on.used == "cpu"
 
 
 def test_arithmetic_is_not_shortened(made: Model) -> None:
     """OpenVINO computes in float32 also where the processor has bfloat16."""
-    compiled = openvino_engine.open_on_cpu(made).compiled
+    compiled = openvino_engine.open_on_cpu(made.graph).compiled
     assert "32" in str(compiled.get_property("INFERENCE_PRECISION_HINT"))
 
 
@@ -199,7 +292,7 @@ def test_a_graph_that_is_not_the_described_one_is_refused(
         channels = {"three channels": 3, "four axes": 4}[content]
         softmax_graph(path, channels, rank=4 if content == "four axes" else 5)
     with pytest.raises(ModelMismatchError, match=r"model\.onnx") as caught:
-        open_engine(Model(made.spec, path), asked("cpu", engine))
+        open_engine(Model(made.spec, path).graph, asked("cpu", engine))
     assert caught.value.exit_code == 5
 
 
@@ -210,7 +303,7 @@ def test_full_memory_is_said(error: Exception, made: Model, window: Array) -> No
     def fails(*_: Any, **__: Any) -> Any:
         raise error
 
-    session = onnxruntime_engine.open_on_cpu(made).session
+    session = onnxruntime_engine.open_on_cpu(made.graph).session
     fake = SimpleNamespace(run=fails, get_inputs=session.get_inputs)
     for network in (
         onnxruntime_engine.OnnxRuntimeModel(fake, CPU_PROVIDER, "cpu"),
@@ -224,7 +317,10 @@ def test_full_memory_is_said(error: Exception, made: Model, window: Array) -> No
 
 def test_our_own_mistakes_are_not_called_a_device_error(made: Model, window: Array) -> None:
     """A window of a wrong shape stays the engine's error on the CPU."""
-    for opened in (onnxruntime_engine.open_on_cpu(made), openvino_engine.open_on_cpu(made)):
+    for opened in (
+        onnxruntime_engine.open_on_cpu(made.graph),
+        openvino_engine.open_on_cpu(made.graph),
+    ):
         with pytest.raises(Exception, match=r"(?i)shape|dimension|rank") as caught:
             opened(window[0])
         assert not isinstance(caught.value, DeviceError)
@@ -252,7 +348,7 @@ def test_one_engine_is_enough(
     """Where one engine is missing or broken, the other does the work."""
     without(monkeypatch, gone, broken=broken)
     monkeypatch.setattr(engines, "find_driver", lambda: Driver((13, 0), ("H200",)))
-    opened = open_engine(made, asked("auto" if gone == "onnxruntime" else "cpu"))
+    opened = open_engine(made.graph, asked("auto" if gone == "onnxruntime" else "cpu"))
     assert opened.runs_on.engine.startswith(left)
     if gone == "onnxruntime":
         assert "cannot be imported" in opened.runs_on.reason or not broken
@@ -267,7 +363,7 @@ def test_no_engine_is_a_device_error(
     without(monkeypatch, "openvino", broken=broken)
     without(monkeypatch, "onnxruntime", broken=broken)
     with pytest.raises(DeviceError, match=r"openvino.*; .*onnxruntime") as caught:
-        open_engine(made, asked("cpu"))
+        open_engine(made.graph, asked("cpu"))
     assert caught.value.exit_code == 6
     assert "latup doctor" in caught.value.hint
 
@@ -315,12 +411,12 @@ def test_a_gpu_that_works_is_used(
     """CUDA that is read back and computes what the CPU does is used, on the GPU asked for."""
     seen = with_cuda(monkeypatch, answering(nothing))
     for device in ("auto", "cuda:0"):
-        opened = open_engine(made, asked(device))
+        opened = open_engine(made.graph, asked(device))
         assert (opened.runs_on.asked, opened.runs_on.used) == (device, "cuda:0")
         assert opened.runs_on.provider == CUDA_PROVIDER
         np.testing.assert_array_equal(opened.predict(window), answer)
         assert opened.warnings == ()
-    opened_directly = onnxruntime_engine.open_on_cuda(made, Device("cuda", 3))
+    opened_directly = onnxruntime_engine.open_on_cuda(made.graph, Device("cuda", 3))
     assert opened_directly.device == "cuda:3"
     assert [options["device_id"] for options in seen] == ["0", "0", "3"]
 
@@ -365,12 +461,12 @@ def test_cuda_that_does_not_work_is_seen(
     make, prints, reason = FAILURES[failure]
     with_cuda(monkeypatch, make, prints=prints)
     with pytest.raises(DeviceError) as caught:
-        open_engine(made, asked("cuda"))
+        open_engine(made.graph, asked("cuda"))
     assert caught.value.exit_code == 6
     assert str(caught.value).startswith("cuda:0 cannot be used: ")
     assert reason in str(caught.value)
     assert "--device auto" in caught.value.hint
-    runs_on = open_engine(made, asked("auto", "onnxruntime")).runs_on
+    runs_on = open_engine(made.graph, asked("auto", "onnxruntime")).runs_on
     assert (runs_on.asked, runs_on.used, runs_on.provider) == ("auto", "cpu", CPU_PROVIDER)
     assert reason in runs_on.reason
     assert "\n" not in runs_on.reason
@@ -394,7 +490,7 @@ def test_auto_moves_to_the_cpu_when_memory_runs_out_at_work(
 ) -> None:
     """A GPU that fails at work is left aloud: the answer is the CPU's, and a warning says so."""
     with_cuda(monkeypatch, answering(fails_on(made.spec.window)))
-    opened = open_engine(made, asked("auto", "onnxruntime"))
+    opened = open_engine(made.graph, asked("auto", "onnxruntime"))
     assert opened.runs_on.used == "cuda:0"
     for _ in range(2):
         np.testing.assert_array_equal(opened.predict(window), answer)
@@ -410,7 +506,7 @@ def test_cuda_stops_when_memory_runs_out_at_work(
 ) -> None:
     """Who asked for CUDA gets exit code 6, not a slow CPU."""
     with_cuda(monkeypatch, answering(fails_on(made.spec.window)))
-    opened = open_engine(made, asked("cuda"))
+    opened = open_engine(made.graph, asked("cuda"))
     with pytest.raises(DeviceMemoryError, match="cuda:0 cannot be used: its memory is full"):
         opened.predict(window)
 
@@ -423,7 +519,7 @@ def test_a_broken_graph_is_no_device_error(
     path = tmp_path / "model.onnx"
     path.write_bytes(b"not a graph" * 9)
     with pytest.raises(ModelMismatchError):
-        open_engine(Model(made.spec, path), asked("cuda"))
+        open_engine(Model(made.spec, path).graph, asked("cuda"))
 
 
 # --- silence --------------------------------------------------------------------------------
@@ -460,7 +556,7 @@ from latup_cli.inference.models import load_model
 from pathlib import Path
 from latup_cli.inference import onnxruntime_engine
 try:
-    onnxruntime_engine.open_on_cuda(load_model(Path(sys.argv[1])), Device("cuda"))
+    onnxruntime_engine.open_on_cuda(load_model(Path(sys.argv[1])).graph, Device("cuda"))
 except DeviceError as error:
     sys.exit(6)
 """

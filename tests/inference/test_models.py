@@ -14,6 +14,8 @@ from latup_cli.inference import models
 from latup_cli.inference.models import load_model, read_spec, shipped_model, shipped_models
 from tests.fixtures.models import edited, hand_made_model
 
+ENTRY = {"file": "a.onnx", "sha256": "0", "dice_difference": {}, "allowed_as_default": True}
+
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -134,6 +136,14 @@ def test_missing_and_unknown_fields_are_named(copy: Path) -> None:
         ("activation", "sigmoid"),
         ("measured", []),
         ("not_for", "children"),
+        ("precisions", {"int4": ENTRY}),
+        ("precisions", {"int8": {**ENTRY, "file": "../other.onnx"}}),
+        ("precisions", {"int8": {**ENTRY, "allowed_as_default": 1}}),
+        ("precisions", {"int8": {"file": "a.onnx"}}),
+        ("precisions", {"int8": {**ENTRY, "more": 1}}),
+        ("precisions", {"bfloat16": {**ENTRY, "file": "model.onnx"}}),
+        ("bytes_per_voxel", {"openvino float32": 0}),
+        ("bytes_per_voxel", {"openvino float32": "900"}),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(copy: Path, field: str, value: object) -> None:
@@ -143,3 +153,32 @@ def test_a_value_that_makes_no_sense_is_refused(copy: Path, field: str, value: o
         load_model(copy)
     assert isinstance(caught.value, ModelError)
     assert caught.value.exit_code == 5
+
+
+def test_shorter_arithmetic_is_part_of_a_model(copy: Path) -> None:
+    """Files of other precisions are verified with the model, and a graph names them."""
+    content = b"quantized"
+    sha256 = hashlib.sha256(content).hexdigest()
+    (copy / "int8.onnx").write_bytes(content)
+    entry = {**ENTRY, "file": "int8.onnx", "sha256": sha256}
+    edited(copy, precisions={"int8": entry}, bytes_per_voxel={"openvino int8": 400})
+    graph = load_model(copy).graph
+    assert graph.precisions["int8"].default
+    assert graph.bytes_per_voxel == {"openvino int8": 400.0}
+    short = graph.in_precision("int8")
+    assert (short.path, short.sha256) == (copy / "int8.onnx", sha256)
+    assert graph.in_precision("float32") is graph
+    (copy / "int8.onnx").write_bytes(b"another")
+    with pytest.raises(ModelHashError, match="int8"):
+        load_model(copy)
+    (copy / "int8.onnx").unlink()
+    with pytest.raises(ModelNotFoundError, match="int8"):
+        load_model(copy)
+
+
+def test_the_next_smaller_window_is_the_largest_below(copy: Path) -> None:
+    """A graph names a listed window that needs less memory, and none where none is listed."""
+    assert load_model(copy).graph.smaller is None
+    shapes = ((32, 40, 32), (16, 16, 16), (24, 32, 24))
+    listed = [{"shape": list(shape), "overlap": 0.5, "dice": {}} for shape in shapes]
+    assert load_model(edited(copy, windows=listed)).graph.smaller == (24, 32, 24)

@@ -16,7 +16,7 @@ from latup_cli.domain.study import FoundFile, PreparedStudy, SpatialCodes, Study
 from latup_cli.domain.volume import LabelMap, Volume
 from latup_cli.inference.decode import decode
 from latup_cli.labels import MODALITIES, REGIONS, SCHEMES
-from latup_cli.preprocess.prepare import prepare
+from latup_cli.preprocess.prepare import as_aligned, prepare
 from latup_cli.preprocess.reference import region_shares
 from latup_cli.preprocess.restore import to_native, to_native_block
 from tests.properties.strategies import AXIS_ORDERS, make_grid, stored_as, tilt, world
@@ -87,7 +87,7 @@ def prepared(codes: str, spacing_mm: float) -> tuple[PreparedStudy, LabelMap]:
     study = Study(files, stored, SpatialCodes(1, 1))
     assert axis_codes(study.grid) == codes
     label_map = LabelMap(labels.data.astype(np.uint8), labels.grid, TISSUES)
-    return prepare(study, spec(spacing_mm)), label_map
+    return prepare(as_aligned(study), spec(spacing_mm)), label_map
 
 
 def there_and_back(codes: str, spacing_mm: float) -> LabelMap:

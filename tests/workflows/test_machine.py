@@ -8,19 +8,6 @@ import pytest
 
 from latup_cli.workflows import machine
 
-MEMINFO = "MemTotal:       16314532 kB\nMemFree:          507620 kB\nMemAvailable:    9437184 kB\n"
-
-
-def test_memory_that_can_be_had_is_more_than_what_is_unused() -> None:
-    """Caches that Linux would give up count as free, in bytes."""
-    assert machine.parse_meminfo(MEMINFO) == 9437184 * 1024
-
-
-@pytest.mark.parametrize("text", ["", "MemTotal: 1 kB\n", "MemAvailable: much\n"])
-def test_memory_that_is_not_told_is_unknown(text: str) -> None:
-    """A system that does not say how much is free is no error."""
-    assert machine.parse_meminfo(text) is None
-
 
 @pytest.mark.parametrize(
     ("sets", "slow"),

@@ -1,0 +1,97 @@
+"""How time and memory of `latup segment` grow with the brain: parts of one case, many windows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from latup_cli.config import DEFAULT_MODEL, weights_root
+from latup_cli.domain.study import Study
+from latup_cli.imaging import nifti
+from latup_cli.inference.models import SPEC_FILE, read_spec
+from latup_cli.intake.find import find_study
+from latup_cli.intake.load import load_study
+
+PARTS = 5
+"""The brain is cut into this many pieces of one thickness along its longest axis."""
+
+
+class Cost(Protocol):
+    """What a run took."""
+
+    @property
+    def peak_mib(self) -> float:
+        """The most memory that it held at once, in MiB."""
+
+
+def growth_table(case: Path, folder: Path, measured: Callable[[Sequence[str]], Cost]) -> str:
+    """A Markdown table over growing parts of a case, and how well a line through it fits.
+
+    The model's window is replaced by the smallest that its network takes, so that a whole brain
+    takes many windows: what is measured is the program, not the accuracy of such windows.
+    """
+    model = small_windows(folder / "model")
+    lines = [
+        "| brain, mL | windows | network, s | peak memory, MiB |",
+        "|---|---|---|---|",
+    ]
+    points = []
+    study = load_study(find_study(case))
+    for part in range(1, PARTS + 1):
+        patient, output = write_part(study, folder / f"part-{part}", part / PARTS), folder / "out"
+        command = [sys.executable, "-m", "latup_cli", "segment", str(patient), "-o", str(output)]
+        cost = measured([*command, "--overwrite", "--weights", str(model), "--device", "cpu"])
+        report = json.loads((output / f"{patient.name}_report.json").read_text(encoding="utf-8"))
+        brain = report["volumes"]["brain"]["volume_ml"]
+        windows, seconds = report["runs_on"]["windows"], report["seconds"]["segment"]
+        points.append((brain, seconds, cost.peak_mib))
+        lines.append(f"| {brain:.0f} | {windows} | {seconds:.2f} | {cost.peak_mib:,.0f} |")
+    return "\n".join(lines) + "\n\n" + _verdict(np.array(points))
+
+
+def small_windows(folder: Path) -> Path:
+    """The default model with the smallest windows that its network takes, not overlapping."""
+    source = weights_root() / DEFAULT_MODEL
+    spec = read_spec(source / SPEC_FILE)
+    shape = [spec.stride] * 3
+    content = json.loads((source / SPEC_FILE).read_text(encoding="utf-8"))
+    content["window"] = shape
+    content["windows"] = [{"shape": shape, "overlap": 0.0, "dice": {}}]
+    shutil.copytree(source, folder)
+    (folder / SPEC_FILE).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def write_part(study: Study, folder: Path, share: float) -> Path:
+    """The four files with a share of the brain, along the axis in which it is longest."""
+    folder.mkdir()
+    brain = np.any([image.data != 0 for image in study.images.values()], axis=0)
+    found = np.nonzero(brain)
+    axis = int(np.argmax([np.ptp(places) for places in found]))
+    first, length = int(found[axis].min()), int(np.ptp(found[axis])) + 1
+    stop = first + round(share * length)
+    beyond = (slice(None),) * axis + (slice(stop, None),)
+    for modality, image in study.images.items():
+        data = image.data.copy()
+        data[beyond] = 0
+        path = folder / f"{folder.name}_{modality}.nii.gz"
+        nifti.write_volume(path, data, image.grid, study.codes)
+    return folder
+
+
+def _verdict(points: np.ndarray) -> str:
+    brain, seconds, memory = points.T
+    slope, start = np.polyfit(brain, seconds, 1)
+    away = np.abs(seconds - (slope * brain + start)).max() / seconds.max()
+    grown = memory.max() / memory.min() - 1.0
+    return (
+        f"Time grows by {1000 * slope:.2f} s per liter of brain and strays from that line by at "
+        f"most {100 * away:.0f} percent of the longest; the peak of memory differs by "
+        f"{100 * grown:.0f} percent between the smallest and the largest."
+    )

@@ -1,0 +1,187 @@
+"""Measure a model in bfloat16 and int8, and write `model.int8.onnx` and what was found beside it.
+
+Usage: python benchmarks/quantize.py MODEL_DIR TRAIN_FOLDER --val VAL_FOLDER [--windows 20]
+
+Needs `pip install nncf` beside the extra "train". TRAIN_FOLDER calibrates int8; VAL_FOLDER, of
+patients that the model was not trained on, says how much Dice changes against float32, through the
+same code as `benchmarks/accuracy.py`. Writes the fields "precisions" and "bytes_per_voxel" of
+`model.json`. A precision is allowed as a default if over the cases with at least 1 mL of a region
+its Dice changes by at most 0.002 on the mean and 0.01 at worst.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from accuracy import measure
+from engines import memory_per_voxel
+
+from latup_cli.config import (
+    BFLOAT16,
+    FLOAT32,
+    INT8,
+    Device,
+    InferenceSettings,
+    PreparationSettings,
+    SegmentSettings,
+)
+from latup_cli.evaluation.score import CaseScores
+from latup_cli.imaging.atomic import replacing, write_text
+from latup_cli.inference.models import SPEC_FILE, Graph, Model, load_model
+from latup_cli.inference.openvino_engine import open_on_cpu
+from latup_cli.labels import REGIONS, label_scheme
+from latup_cli.training.quantize import Array, quantize
+from latup_cli.workflows.labeled import find_labeled, load_labeled
+
+FILE = "model.int8.onnx"
+LEAST_ML = 1.0
+MOST_ON_MEAN, MOST_AT_WORST = 0.002, 0.01
+
+
+def training_windows(model: Model, folder: Path, count: int) -> list[Array]:
+    """One window in the middle of each of some training patients, evenly drawn by name."""
+    patients = find_labeled([folder])
+    step = max(1, len(patients) // count)
+    scheme = label_scheme("brats2021")
+    drawn = patients[::step][:count]
+    images = (load_labeled(patient, model.spec, scheme).prepared.image for patient in drawn)
+    return [middle(image, model.spec.window) for image in images]
+
+
+def middle(image: Array, window: tuple[int, ...]) -> Array:
+    """(1, channels, *window) of (channels, i, j, k), filled with zeros where it does not reach."""
+    out = np.zeros((1, len(image), *window), dtype=np.float32)
+    ours, theirs = [], []
+    for n, w in zip(image.shape[1:], window, strict=True):
+        size = min(n, w)
+        ours.append(slice((n - size) // 2, (n - size) // 2 + size))
+        theirs.append(slice((w - size) // 2, (w - size) // 2 + size))
+    out[(0, slice(None), *theirs)] = image[(slice(None), *ours)]
+    return out
+
+
+def opener(model: Model) -> Callable[[bytes], Callable[[Array], Array]]:
+    """Opens a graph's bytes in OpenVINO, for the model's window."""
+
+    def open_graph(graph: bytes) -> Callable[[Array], Array]:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "graph.onnx"
+            path.write_bytes(graph)
+            given = model.graph
+            here = Graph(
+                path=path,
+                sha256=hashlib.sha256(graph).hexdigest(),
+                inputs=given.inputs,
+                outputs=given.outputs,
+                window=given.window,
+                stride=given.stride,
+            )
+            return open_on_cpu(here)
+
+    return open_graph
+
+
+def scores(directory: Path, folder: Path, precision: str) -> list[CaseScores]:
+    """Every patient through `latup segment` in one precision."""
+    inference = InferenceSettings(device=Device("cpu"), engine="openvino", precision=precision)
+    settings = SegmentSettings(
+        weights=directory,
+        inference=inference,
+        preparation=PreparationSettings(force=True),  # every patient counts
+    )
+    return [measure(path, settings) for path in sorted(folder.iterdir()) if path.is_dir()]
+
+
+def difference(ours: list[CaseScores], float32: list[CaseScores]) -> dict[str, object]:
+    """Change of Dice by region, over cases with at least 1 mL of it."""
+    found: dict[str, object] = {}
+    for region in REGIONS:
+        changes = [
+            a.regions[region].counts.dice - b.regions[region].counts.dice
+            for a, b in zip(ours, float32, strict=True)
+            if b.regions[region].reference_ml >= LEAST_ML
+        ]
+        found[region] = {
+            "mean": round(float(np.mean(changes)), 5),
+            "worst": round(min(changes), 5),
+            "cases": len(changes),
+        }
+    found["on"] = "patients that weights were chosen by and not trained on"
+    return found
+
+
+def allowed(change: dict[str, object]) -> bool:
+    """Whether the change is so small in every region that nobody has to ask for the precision."""
+    regions = [change[region] for region in REGIONS]
+    return all(
+        isinstance(region, dict)
+        and abs(region["mean"]) <= MOST_ON_MEAN
+        and region["worst"] >= -MOST_AT_WORST
+        for region in regions
+    )
+
+
+def entry(file: str, sha256: str, change: dict[str, object]) -> dict[str, object]:
+    """One precision in `model.json`."""
+    return {
+        "file": file,
+        "sha256": sha256,
+        "dice_difference": change,
+        "allowed_as_default": bool(change) and allowed(change),
+    }
+
+
+def measured(model: Model, graph: bytes, folder: Path) -> dict[str, dict[str, object]]:
+    """The field "precisions", from runs on a copy of the model."""
+    spec = model.spec
+    files = {INT8: (FILE, hashlib.sha256(graph).hexdigest()), BFLOAT16: (spec.weights, spec.sha256)}
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "model"
+        shutil.copytree(model.path.parent, copy)
+        (copy / FILE).write_bytes(graph)
+        set_fields(copy, precisions={name: entry(*file, {}) for name, file in files.items()})
+        float32 = scores(copy, folder, FLOAT32)
+        changes = {name: difference(scores(copy, folder, name), float32) for name in files}
+    return {name: entry(*file, changes[name]) for name, file in files.items()}
+
+
+def set_fields(directory: Path, **fields: object) -> None:
+    """Change fields of `model.json`."""
+    path = directory / SPEC_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    write_text(path, json.dumps({**content, **fields}, indent=2) + "\n")
+
+
+def main() -> None:
+    """Quantize, measure, write, and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument("--windows", type=int, default=20)
+    given = parser.parse_args()
+    model = load_model(given.model)
+    windows = training_windows(model, given.train, given.windows)
+    found = quantize(model.path.read_bytes(), windows, opener(model))
+    with replacing(given.model / FILE) as beside:  # read only once `model.json` names it
+        beside.write_bytes(found.graph)
+    print(
+        f"int8: {found.kept} quantizers kept, {len(found.in_float)} taken out; "
+        f"masks of training windows agree by Dice {found.agreement:.4f}"
+    )
+    precisions = measured(model, found.graph, given.val)
+    set_fields(given.model, precisions=precisions)
+    set_fields(given.model, bytes_per_voxel=memory_per_voxel(given.model))
+    load_model(given.model)  # what was written can be read
+    print(json.dumps(precisions, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Quantized graphs keep what they need in float, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from latup_cli.inference.models import Graph
+from latup_cli.inference.openvino_engine import open_on_cpu
+
+pytest.importorskip("nncf")
+
+from latup_cli.training import quantize as module
+from latup_cli.training.quantize import (
+    activation_quantizers,
+    agreement,
+    fewest,
+    in_part,
+    masks,
+)
+
+SHAPE = ["n", 4, "i", "j", "k"]
+
+
+def constant(name: str, value: object, kind: type) -> TensorProto:
+    """A number in the graph."""
+    return numpy_helper.from_array(np.array(value, dtype=kind), name)
+
+
+def quantized_twice(scale: float) -> bytes:
+    """Softmax over an input that is quantized twice in a row, with these steps."""
+    nodes = []
+    for here, there in (("x", "a"), ("a", "b")):
+        names = [f"{there}_scale", "zero"]
+        nodes += [
+            helper.make_node("QuantizeLinear", [here, *names], [f"{there}_q"], name=f"Q{there}"),
+            helper.make_node("DequantizeLinear", [f"{there}_q", *names], [there], name=f"D{there}"),
+        ]
+    nodes.append(helper.make_node("Softmax", ["b"], ["y"], axis=1, name="softmax"))
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "y")]
+    numbers = [constant("a_scale", scale, np.float32), constant("b_scale", scale, np.float32)]
+    numbers.append(constant("zero", 0, np.int8))
+    graph = helper.make_graph(nodes, "quantized", ends[:1], ends[1:], numbers)
+    opset = [helper.make_opsetid("", 18)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+
+
+def run(graph: bytes, window: np.ndarray, folder: Path) -> np.ndarray:
+    """What OpenVINO makes of a graph."""
+    path = folder / "graph.onnx"
+    path.write_bytes(graph)
+    size = window.shape[2:]
+    opened = open_on_cpu(Graph(path=path, sha256="", inputs=4, outputs=4, window=size))
+    return opened(window)
+
+
+def test_quantizers_are_taken_out(tmp_path: Path) -> None:
+    """Without its quantizers a graph computes in float; with one of two it still rounds."""
+    graph = quantized_twice(1.0)
+    window = np.random.default_rng(3).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
+    exact = np.exp(window) / np.exp(window).sum(axis=1, keepdims=True)
+    assert activation_quantizers(graph) == ("Da", "Db")
+    np.testing.assert_allclose(
+        run(in_part(graph, ["Da", "Db"]), window, tmp_path), exact, atol=1e-5
+    )
+    for one in ("Da", "Db"):
+        left = in_part(graph, [one])
+        assert len(activation_quantizers(left)) == 1
+        assert np.abs(run(left, window, tmp_path) - exact).max() > 0.01
+    assert in_part(graph, []) == graph
+
+
+def test_agreement_is_dice_over_what_is_there() -> None:
+    """Equal masks agree fully; a region of a few voxels does not count."""
+    large = np.zeros((8, 8, 8), dtype=bool)
+    large[:4] = True
+    half = large.copy()
+    half[:2] = False
+    tiny = np.zeros_like(large)
+    tiny[0, 0, 0] = True
+    assert agreement([[large]], [[large]]) == 1.0
+    assert agreement([[half]], [[large]]) == pytest.approx(2 / 3)
+    assert agreement([[half, large]], [[large, tiny]]) == pytest.approx(2 / 3)
+    assert agreement([[large]], [[tiny]]) == 1.0
+
+
+def test_masks_are_regions() -> None:
+    """Probabilities above one half, summed over the classes of a region."""
+    classes = np.zeros((1, 4, 1, 1, 2), dtype=np.float32)
+    classes[0, :, 0, 0, 0] = (0.1, 0.3, 0.3, 0.3)
+    classes[0, :, 0, 0, 1] = (0.6, 0.2, 0.1, 0.1)
+    (found,) = masks(lambda _: classes, [classes])
+    assert [mask[0, 0].tolist() for mask in found] == [[True, False], [True, False], [False, False]]
+
+
+@pytest.mark.parametrize("needed", range(8))
+def test_as_few_as_suffice(needed: int) -> None:
+    """The search ends at the smallest number, or at all where nothing suffices."""
+    assert fewest(7, lambda taken: taken >= needed) == needed
+    assert fewest(3, lambda _: False) == 3
+
+
+def test_what_hurts_most_stays_in_float(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A coarse step that changes the masks is found and taken out."""
+    graph = quantized_twice(4.0)
+    monkeypatch.setattr(module, "_post_training", lambda _graph, _windows: graph)
+    window = np.random.default_rng(4).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
+    float32 = in_part(graph, ["Da", "Db"])
+
+    def open_graph(content: bytes) -> module.OpenGraph:
+        return lambda one: run(content, one, tmp_path)
+
+    found = module.quantize(float32, [window], open_graph)
+    assert found.in_float == ("Da", "Db")
+    assert (found.kept, found.agreement) == (0, 1.0)
