@@ -11,8 +11,15 @@ NEEDED = (
     "latup_cli/_data/weights/latup-net/model.onnx",
     "latup_cli/_data/weights/latup-net/model.json",
     "latup_cli/_data/weights/LICENSE",
+    "latup_cli/_data/weights/skull-strip/model.json",
+    "latup_cli/_data/weights/skull-strip/box.onnx",
+    "latup_cli/_data/weights/skull-strip/brain.onnx",
+    "latup_cli/_data/weights/skull-strip/LICENSE",
     "latup_cli/_data/sample/brats-like/LATUP-SAMPLE-001/LATUP-SAMPLE-001_t1ce.nii.gz",
     "latup_cli/_data/sample/NOTICE.md",
+    "latup_cli/cohort/summary_template.html",
+    "latup_cli/cohort/summary_template.css",
+    "latup_cli/cohort/summary_template.js",
 )
 
 

@@ -7,12 +7,21 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from latup_cli.errors import DeviceNameError, EngineNameError
+from latup_cli.errors import (
+    DeviceNameError,
+    EngineNameError,
+    PartError,
+    PrecisionNameError,
+    PrecisionPlaceError,
+    ThreadsError,
+)
 
 DEFAULT_MODEL = "latup-net"
 DEFAULT_LABELS = "brats2021"
 AUTO = "auto"
 ENGINES = ("auto", "onnxruntime", "openvino")
+FLOAT32, BFLOAT16, INT8 = "float32", "bfloat16", "int8"
+PRECISIONS = (AUTO, FLOAT32, BFLOAT16, INT8)
 
 _PACKAGE = Path(__file__).parent
 _CUDA = re.compile(r"cuda(?::(\d+))?")
@@ -56,20 +65,67 @@ class InferenceSettings:
     Attributes:
         device: Where it is asked to run.
         engine: "auto", "onnxruntime" or "openvino".
-        overlap: Least share of a window that its neighbor sees too, in [0, 1).
-        threads: CPU threads; 0 lets the engine choose.
+        precision: "auto", "float32", "bfloat16" or "int8"; the latter two are OpenVINO's.
+        threads: CPU threads; 0 for as many as this process may use.
     """
 
     device: Device = field(default_factory=Device)
     engine: str = "auto"
-    overlap: float = 0.5
+    precision: str = AUTO
     threads: int = 0
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise EngineNameError(self.engine, ENGINES)
-        if not 0.0 <= self.overlap < 1.0:
-            raise ValueError(f"overlap must be at least 0 and below 1, not {self.overlap}")
+        if self.precision not in PRECISIONS:
+            raise PrecisionNameError(self.precision, PRECISIONS)
+        if self.precision in (BFLOAT16, INT8) and (
+            self.engine == "onnxruntime" or self.device.kind == "cuda"
+        ):
+            raise PrecisionPlaceError(self.precision)
+        if self.threads < 0:
+            raise ThreadsError(self.threads)
+
+
+class SkullStrip(StrEnum):
+    """Who removes the skull, where there is one."""
+
+    AUTO = "auto"
+    """The networks that came with the package."""
+    HD_BET = "hd-bet"
+    """HD-BET, where the user has it installed."""
+    NONE = "none"
+    """Nobody: a study with a skull is refused."""
+
+
+class Space(StrEnum):
+    """On which grid the mask is written."""
+
+    NATIVE = "native"
+    """The T1ce as it came."""
+    MODEL = "model"
+    """The grid on which the modalities were brought together."""
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationSettings:
+    """How a study is made model-ready.
+
+    Attributes:
+        register: Whether the modalities are moved onto the T1ce; None to do so where they lie
+            on different grids.
+        skull_strip: Who removes the skull, where there is one.
+        brain_mask: A mask on the grid of the T1ce, which wins over everything else.
+        n4: Whether the bias field is removed (N4).
+        force: Whether to go on where a quality check refuses.
+    """
+
+    register: bool | None = None
+    skull_strip: SkullStrip = SkullStrip.AUTO
+    brain_mask: Path | None = None
+    n4: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,21 +136,29 @@ class SegmentSettings:
         model: Name of a shipped model.
         weights: Folder of a trained model; wins over `model`.
         labels: Label scheme of the mask that is written.
+        preparation: How the study is made model-ready.
         inference: How the network is run.
+        space: On which grid the mask is written.
         channels: Order of the modalities in a 4-D file, apart by commas; None if the study
             is not one file, or a `dataset.json` states it.
         preview: Whether to draw a PNG.
         save_probabilities: Whether to write the region probabilities.
+        keep_intermediates: Whether to write the aligned images and the brain mask.
+        dicom_seg: Whether to write a DICOM Segmentation too.
         overwrite: Whether earlier results may be replaced.
     """
 
     model: str = DEFAULT_MODEL
     weights: Path | None = None
     labels: str = DEFAULT_LABELS
+    preparation: PreparationSettings = field(default_factory=PreparationSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
+    space: Space = Space.NATIVE
     channels: str | None = None
     preview: bool = False
     save_probabilities: bool = False
+    keep_intermediates: bool = False
+    dicom_seg: bool = False
     overwrite: bool = False
 
 
@@ -124,6 +188,36 @@ class EvaluateSettings:
     labels_references: str = AUTO
     skip_missing: bool = False
     overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """Everything `latup batch` can be told, beyond the study and the output folder.
+
+    Attributes:
+        segment: How each patient is segmented; its `overwrite` is not looked at.
+        jobs: Worker processes, each with a model of its own.
+        num_parts: Into how many parts the study is split.
+        part_id: Which part to do, from 0.
+        retry_failed: Whether to try again who failed before.
+        overwrite: Whether to do everybody anew and to replace what is there.
+        scheduler: Address or scheduler file of a Dask cluster; None to work on this computer.
+    """
+
+    segment: SegmentSettings = field(default_factory=SegmentSettings)
+    jobs: int = 1
+    num_parts: int = 1
+    part_id: int = 0
+    retry_failed: bool = False
+    overwrite: bool = False
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        for option, value in (("--jobs", self.jobs), ("--num-parts", self.num_parts)):
+            if value < 1:
+                raise PartError(option, value)
+        if not 0 <= self.part_id < self.num_parts:
+            raise PartError("--part-id", self.part_id)
 
 
 def default_output(study: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from latup_cli.cli.batch import batch
 from latup_cli.cli.doctor import doctor
 from latup_cli.cli.evaluate import evaluate
 from latup_cli.cli.info import info
@@ -25,5 +26,5 @@ def main(version: Version = False) -> None:
     """Segment brain tumors from four-modality MRI."""
 
 
-for command in (segment, evaluate, train, sample, info, doctor):
+for command in (segment, batch, evaluate, train, sample, info, doctor):
     app.command()(command)

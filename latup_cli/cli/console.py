@@ -15,7 +15,7 @@ import typer
 from latup_cli.errors import ExtraMissingError, LatupError
 
 if TYPE_CHECKING:
-    from latup_cli.workflows.segment import Segmented
+    from latup_cli.workflows.results import Segmented
 
 Announce: TypeAlias = Callable[[str, float], None]
 """Name of the stage that goes on, and the share of it that is done."""
@@ -24,9 +24,12 @@ INTERRUPTED = 130
 
 _WORDS = {
     "model": "Checking the model",
-    "read": "Reading the images",
-    "prepare": "Preparing the images",
     "open": "Starting the engine",
+    "read": "Reading the images",
+    "register": "Registering the images",
+    "strip": "Finding the brain",
+    "check": "Checking the quality",
+    "prepare": "Preparing the images",
     "segment": "Segmenting",
     "write": "Writing the results",
 }

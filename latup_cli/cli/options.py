@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from latup_cli import __version__
+from latup_cli.config import SkullStrip, Space
 
 
 def _tell_version(wanted: bool) -> None:
@@ -26,6 +27,12 @@ DeviceName: TypeAlias = Annotated[
 EngineName: TypeAlias = Annotated[
     str, typer.Option("--engine", help="auto, onnxruntime or openvino.")
 ]
+PrecisionName: TypeAlias = Annotated[
+    str, typer.Option("--precision", help="auto, float32, bfloat16 or int8.")
+]
+Threads: TypeAlias = Annotated[
+    int, typer.Option("--threads", help="CPU threads; 0 for as many as are useful.")
+]
 Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -36,6 +43,41 @@ ModelName: TypeAlias = Annotated[str, typer.Option("--model", help="A shipped mo
 Weights: TypeAlias = Annotated[
     Path | None,
     typer.Option("--weights", envvar="LATUP_WEIGHTS", help="Folder of a trained model."),
+]
+Labels: TypeAlias = Annotated[
+    str, typer.Option("--labels", help="Numbers in the mask: brats2021 or brats2023.")
+]
+Register: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--register/--no-register",
+        help="Move the modalities onto the T1ce.",
+        show_default="if they lie on different grids",
+    ),
+]
+SkullStripping: TypeAlias = Annotated[
+    SkullStrip, typer.Option("--skull-strip", help="Who removes the skull, if there is one.")
+]
+BrainMask: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--brain-mask", help="The brain on the grid of the T1ce; wins over all else."),
+]
+BiasField: TypeAlias = Annotated[bool, typer.Option("--n4", help="Remove the bias field (N4).")]
+Force: TypeAlias = Annotated[
+    bool, typer.Option("--force", help="Go on where a quality check refuses.")
+]
+MaskSpace: TypeAlias = Annotated[
+    Space, typer.Option("--space", help="Grid of the mask: the T1ce's, or the common one.")
+]
+Preview: TypeAlias = Annotated[bool, typer.Option("--preview", help="Draw the result as a PNG.")]
+SaveProbabilities: TypeAlias = Annotated[
+    bool, typer.Option("--save-probabilities", help="Write the probability of each region.")
+]
+KeepIntermediates: TypeAlias = Annotated[
+    bool, typer.Option("--keep-intermediates", help="Write the aligned images and the brain mask.")
+]
+DicomSeg: TypeAlias = Annotated[
+    bool, typer.Option("--dicom-seg", help="Write a DICOM Segmentation too.")
 ]
 Version: TypeAlias = Annotated[
     bool,

@@ -9,13 +9,26 @@ import typer
 
 from latup_cli.cli import console
 from latup_cli.cli.options import (
+    BiasField,
+    BrainMask,
     DeviceName,
+    DicomSeg,
     EngineName,
+    Force,
     Json,
+    KeepIntermediates,
+    Labels,
+    MaskSpace,
     ModelName,
     Output,
     Overwrite,
+    PrecisionName,
+    Preview,
     Quiet,
+    Register,
+    SaveProbabilities,
+    SkullStripping,
+    Threads,
     Verbose,
     Weights,
 )
@@ -24,8 +37,12 @@ from latup_cli.config import (
     DEFAULT_MODEL,
     Device,
     InferenceSettings,
+    PreparationSettings,
     SegmentSettings,
+    SkullStrip,
+    Space,
 )
+from latup_cli.inference.threads import limit_libraries
 
 
 def segment(
@@ -57,18 +74,24 @@ def segment(
         str | None,
         typer.Option("--name", help="The study's name in outputs.", show_default="the folder's"),
     ] = None,
-    labels: Annotated[
-        str, typer.Option("--labels", help="Numbers in the mask: brats2021 or brats2023.")
-    ] = DEFAULT_LABELS,
-    preview: Annotated[bool, typer.Option("--preview", help="Draw the result as a PNG.")] = False,
-    save_probabilities: Annotated[
-        bool, typer.Option("--save-probabilities", help="Write the probability of each region.")
-    ] = False,
+    labels: Labels = DEFAULT_LABELS,
+    register: Register = None,
+    skull_strip: SkullStripping = SkullStrip.AUTO,
+    brain_mask: BrainMask = None,
+    n4: BiasField = False,
+    force: Force = False,
+    space: MaskSpace = Space.NATIVE,
+    preview: Preview = False,
+    save_probabilities: SaveProbabilities = False,
+    keep_intermediates: KeepIntermediates = False,
+    dicom_seg: DicomSeg = False,
     overwrite: Overwrite = False,
     model: ModelName = DEFAULT_MODEL,
     weights: Weights = None,
     device: DeviceName = "auto",
     engine: EngineName = "auto",
+    precision: PrecisionName = "auto",
+    threads: Threads = 0,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -86,12 +109,25 @@ def segment(
             model=model,
             weights=weights,
             labels=labels,
-            inference=InferenceSettings(device=Device.parse(device), engine=engine),
+            preparation=PreparationSettings(
+                register=register,
+                skull_strip=skull_strip,
+                brain_mask=brain_mask,
+                n4=n4,
+                force=force,
+            ),
+            inference=InferenceSettings(
+                device=Device.parse(device), engine=engine, precision=precision, threads=threads
+            ),
+            space=space,
             channels=channels,
             preview=preview,
             save_probabilities=save_probabilities,
+            keep_intermediates=keep_intermediates,
+            dicom_seg=dicom_seg,
             overwrite=overwrite,
         )
+        limit_libraries(threads)  # before they are imported
         from latup_cli.workflows.segment import segment_study
 
         with console.stages(show=not (quiet or json)) as announce:

@@ -26,7 +26,7 @@ from latup_cli.imaging import nifti
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
 from latup_cli.labels import LabelScheme, label_scheme
-from latup_cli.preprocess.prepare import prepare
+from latup_cli.preprocess.prepare import as_aligned, prepare
 from latup_cli.preprocess.reference import region_shares
 from latup_cli.training.cases import StoredCase, TrainingCase, store, tumor_voxels
 
@@ -174,7 +174,7 @@ def load_labeled(patient: LabeledFiles, spec: ModelSpec, scheme: LabelScheme) ->
     if not image.grid.matches(study.grid):
         raise SegmentationGridError(Path(patient.segmentation.name))
     labels = LabelMap(image.data.astype(np.uint8, copy=False), study.grid, scheme)
-    return LabeledStudy(patient.name, prepare(study, spec), labels)
+    return LabeledStudy(patient.name, prepare(as_aligned(study), spec), labels)
 
 
 def _patient_folders(folders: Iterable[Path]) -> list[Path]:

@@ -1,77 +1,31 @@
-"""`latup segment`, in the order it happens: check, read, prepare, predict, restore, report."""
+"""`latup segment`, in the order it happens: check, open, read, prepare, predict, report.
+
+`segment_study` is the whole story. Its chapters stand alone so that a study folder can be done
+with one open model, its neighbors overlapping: `plan_job`, `prepare_job`, `predict_job`,
+`write_results`.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
-
-import numpy as np
-import numpy.typing as npt
 
 from latup_cli.config import SegmentSettings, default_output
-from latup_cli.domain.report import Report
-from latup_cli.domain.segmentation import Segmentation
-from latup_cli.domain.study import PreparedStudy, Study, StudyFiles
-from latup_cli.domain.volume import LabelMap, Mask
-from latup_cli.errors import OutputError, OutputExistsError, ReadBackError
-from latup_cli.imaging import nifti
-from latup_cli.imaging.atomic import staging
+from latup_cli.domain.model import ModelSpec
+from latup_cli.domain.segmentation import Segmentations
+from latup_cli.domain.study import ONE_GRID_MM, REFERENCE, StudyFiles
+from latup_cli.errors import SegmentationSourceError
 from latup_cli.inference.models import Model, load_model, shipped_model
 from latup_cli.intake.find import find_study, study_from_files
 from latup_cli.intake.load import load_study
-from latup_cli.intake.naming import checked_name, same_on_some_system
-from latup_cli.labels import REGIONS, label_scheme
-from latup_cli.preprocess.prepare import prepare
-from latup_cli.preprocess.restore import to_native
-from latup_cli.reporting.build import RunFacts, build_report
-from latup_cli.reporting.files import write_csv_report, write_json_report
-from latup_cli.reporting.preview import write_preview
+from latup_cli.intake.naming import checked_name
+from latup_cli.labels import label_scheme
+from latup_cli.workflows.align import Ready, make_ready
 from latup_cli.workflows.engines import Opened, open_engine
+from latup_cli.workflows.native import on_aligned_grid, on_native_grid
 from latup_cli.workflows.predict import predict_prepared
-
-Announce: TypeAlias = Callable[[str, float], None]
-"""Name of the stage that goes on, and the share of it that is done, in [0, 1]."""
-
-_OPTIONAL_ENDINGS = ("preview.png", "probabilities.nii.gz")
-
-
-@dataclass(frozen=True, slots=True)
-class Segmented:
-    """What `segment_study` made.
-
-    Attributes:
-        report: Volumes, provenance and warnings.
-        mask: The label map's file.
-        report_file: The report as JSON.
-        files: Everything that was written, the mask included.
-        study: Which file was taken for which modality, and why.
-    """
-
-    report: Report
-    mask: Path
-    report_file: Path
-    files: tuple[Path, ...]
-    study: StudyFiles
-
-
-@dataclass(slots=True)
-class _Stages:
-    """Announces each stage and keeps its seconds."""
-
-    announce: Announce
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        self.announce(name, 0.0)
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - started
+from latup_cli.workflows.results import Job, Outcome, Segmented, check_output, write_results
+from latup_cli.workflows.stages import Announce, Stages
 
 
 def segment_study(
@@ -106,81 +60,104 @@ def segment_study(
         OutputError: If results cannot be written (10).
     """
     settings = settings or SegmentSettings()
-    stages = _Stages(announce)
-    scheme = label_scheme(settings.labels)
-    files = _find(folder, named or {}, name, settings.channels)
-    source = folder if folder and folder.is_dir() else files.modalities["t1ce"].path.parent
-    output = output or default_output(source)
-    with _named_from(source):
-        _check_output(output, files.name, overwrite=settings.overwrite)
+    stages = Stages(announce)
+    job = plan_job(folder, output, settings, named=named, name=name)
     with stages("model"):
-        model = load_model(settings.weights) if settings.weights else shipped_model(settings.model)
-    with stages("read"):
-        study = load_study(files)
-    with stages("prepare"):
-        prepared = prepare(study, model.spec)
+        model = chosen_model(settings)
     with stages("open"):
-        opened = open_engine(model, settings.inference)
+        opened = open_engine(model.graph, settings.inference)
+    ready = prepare_job(job, model.spec, settings, stages)
     with stages("segment"):
-        result = predict_study(
-            prepared, model, opened, settings, on_share=lambda share: announce("segment", share)
+        found = predict_job(
+            ready,
+            model.spec,
+            opened,
+            settings,
+            on_share=lambda share: announce("segment", share),
         )
-    mask = result.labels.renumbered(scheme)
-    segmentation = Segmentation(
-        mask, result.brain, result.runs_on, result.windows, result.probabilities
-    )
-    outcome = _Outcome(study, prepared, segmentation, model, source, opened.warnings)
-    with _named_from(source):
-        return _write(outcome, output, settings, stages)
+    outcome = Outcome(ready.study, ready, found, model.spec, opened.warnings)
+    return write_results(job, outcome, settings, stages)
 
 
-def predict_study(
-    prepared: PreparedStudy,
-    model: Model,
+def plan_job(
+    folder: Path | None,
+    output: Path | None,
+    settings: SegmentSettings,
+    *,
+    named: Mapping[str, Path] | None = None,
+    name: str | None = None,
+) -> Job:
+    """Find a study's files and make sure that its results can be written; reads no image.
+
+    Raises:
+        UsageError: If `name` cannot be part of a file's name, or there are no such labels.
+        InputError: If the files are not there.
+        OutputExistsError: If there are results already.
+        OutputError: If results cannot be written.
+    """
+    label_scheme(settings.labels)
+    files = _find(folder, named or {}, name, settings.channels)
+    source = folder if folder and folder.is_dir() else files.modalities[REFERENCE].path.parent
+    if settings.dicom_seg and not files.modalities[REFERENCE].series:
+        raise SegmentationSourceError("it did not come as DICOM")
+    job = Job(files, source, output or default_output(source))
+    check_output(job, overwrite=settings.overwrite)
+    return job
+
+
+def chosen_model(settings: SegmentSettings) -> Model:
+    """The model that the settings name, verified by its hash.
+
+    Raises:
+        ModelError: If it is missing, damaged or not what its description says.
+    """
+    return load_model(settings.weights) if settings.weights else shipped_model(settings.model)
+
+
+def prepare_job(job: Job, spec: ModelSpec, settings: SegmentSettings, stages: Stages) -> Ready:
+    """Read a study and make it model-ready.
+
+    Raises:
+        InputError: If an image cannot be used.
+        QualityError: If a quality check refuses the study.
+        DeviceError: If no engine can run the skull-strip networks.
+    """
+    with stages("read"):
+        study = load_study(job.files)
+    return make_ready(study, spec, settings, stages)
+
+
+def predict_job(
+    ready: Ready,
+    spec: ModelSpec,
     opened: Opened,
     settings: SegmentSettings,
     *,
     on_share: Callable[[float], None] = lambda _: None,
-) -> Segmentation:
+) -> Segmentations:
     """Run the network on a prepared study and bring the answer back to the input's array.
 
     Args:
-        prepared: What the network sees.
-        model: The model, verified.
-        opened: The same model, ready to run.
-        settings: Overlap of windows, and whether to keep probabilities.
+        ready: What the network sees.
+        spec: The model's description.
+        opened: The model, ready to run.
+        settings: Labels, and whether to keep probabilities.
         on_share: Called after each window with the share of windows that are done.
 
     Returns:
-        The segmentation on the native grid, its labels in the numbers of `Tissue`.
+        The segmentation on the aligned and on the native grid.
     """
-    found = predict_prepared(
-        prepared,
-        model.spec,
-        opened.predict,
-        overlap=settings.inference.overlap,
-        on_share=on_share,
-    )
-    brain = to_native(prepared.brain.data, prepared).astype(bool, copy=False)
-    return Segmentation(
-        found.labels,
-        Mask(brain, found.labels.grid),
+    prepared, native = ready.prepared, ready.study.grid
+    found = predict_prepared(prepared, spec, opened.predict, on_share=on_share)
+    scheme, keep = label_scheme(settings.labels), settings.save_probabilities
+    aligned = on_aligned_grid(found, prepared, scheme, probabilities=keep)
+    same = native.matches(prepared.placement.native, tolerance_mm=ONE_GRID_MM)
+    return Segmentations(
+        aligned,
+        aligned if same else on_native_grid(found, prepared, native, scheme, probabilities=keep),
         opened.runs_on,
         found.windows,
-        _native_probabilities(found.regions, prepared) if settings.save_probabilities else {},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """A segmentation with everything that its report names."""
-
-    study: Study
-    prepared: PreparedStudy
-    segmentation: Segmentation
-    model: Model
-    source: Path
-    warnings: tuple[str, ...]
 
 
 def _find(
@@ -190,87 +167,3 @@ def _find(
     if folder is None:
         return study_from_files(named, name, channels=channels)
     return find_study(folder, named=named, name=name, channels=channels)
-
-
-@contextmanager
-def _named_from(source: Path) -> Iterator[None]:
-    """Name outputs inside the study from there; the folders above may carry a patient's name."""
-    try:
-        yield
-    except OutputError as error:
-        path, *facts = error.args
-        if path.is_relative_to(source):
-            error.args = (path.relative_to(source), *facts)
-        raise
-
-
-def _check_output(output: Path, study: str, *, overwrite: bool) -> None:
-    """Refuse before any work is done."""
-    mask = output / f"{study}_seg.nii.gz"
-    with staging(output):
-        taken = any(same_on_some_system(path.name, mask.name) for path in output.iterdir())
-    if taken and not overwrite:
-        raise OutputExistsError(mask)
-
-
-def _write(
-    outcome: _Outcome, output: Path, settings: SegmentSettings, stages: _Stages
-) -> Segmented:
-    study, segmentation = outcome.study, outcome.segmentation
-    name, codes = study.files.name, study.codes
-    with staging(output) as stage:
-        with stages("write"):
-            mask = stage / f"{name}_seg.nii.gz"
-            nifti.write_labels(mask, segmentation.labels, codes)
-            _read_back(mask, segmentation.labels)
-            if segmentation.probabilities:
-                stacked = np.stack(list(segmentation.probabilities.values()), axis=-1)
-                path = stage / f"{name}_probabilities.nii.gz"
-                nifti.write_volume(path, stacked, study.grid, codes)
-            if settings.preview:
-                path = stage / f"{name}_preview.png"
-                labels, brain = segmentation.labels, segmentation.brain
-                write_preview(path, study.images, labels, brain, title=name)
-        run = RunFacts(
-            folder=outcome.source,
-            created=datetime.now(UTC),
-            stage_seconds=stages.seconds,
-            warnings=outcome.warnings,
-        )
-        spec = outcome.model.spec
-        report = build_report(study, outcome.prepared, segmentation, spec, run)
-        report_file = write_json_report(stage, report)
-        write_csv_report(stage, report)
-        written = tuple(output / path.name for path in sorted(stage.iterdir()))
-    _remove_earlier(output, name, keep=written)
-    return Segmented(report, output / mask.name, output / report_file.name, written, study.files)
-
-
-def _remove_earlier(output: Path, study: str, *, keep: Collection[Path]) -> None:
-    """Leave no preview or probabilities of an earlier run beside a newer mask."""
-    for path in (output / f"{study}_{ending}" for ending in _OPTIONAL_ENDINGS):
-        try:
-            if path not in keep:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(path, error.strerror or str(error)) from error
-
-
-def _read_back(path: Path, labels: LabelMap) -> None:
-    """Trust nothing that was not read again.
-
-    Raises:
-        ReadBackError: If the file does not hold what was written.
-    """
-    found = nifti.read_labels(path)
-    if not found.grid.matches(labels.grid) or not np.array_equal(found.data, labels.data):
-        raise ReadBackError(path)
-
-
-def _native_probabilities(
-    regions: npt.NDArray[np.float32], prepared: PreparedStudy
-) -> dict[str, npt.NDArray[np.float32]]:
-    return {
-        name: to_native(region, prepared).astype(np.float32, copy=False)
-        for name, region in zip(REGIONS, regions, strict=True)
-    }

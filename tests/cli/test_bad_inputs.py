@@ -25,7 +25,7 @@ from tests.fixtures.phantoms import phantom, save, tree, voxels
 Array = npt.NDArray[Any]
 
 FLAIR = "case_flair.nii.gz"
-ON_CPU = ("--device", "cpu", "--engine", "onnxruntime")
+ON_CPU = ("--device", "cpu", "--engine", "onnxruntime", "--force")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,24 @@ def with_nan(data: Array) -> Array:
 
 
 def with_skull(place: Place) -> None:
-    """Air that is noise, in every image."""
+    """Air that is noise, in every image, at twice the size."""
     noise = np.random.default_rng(4).rayleigh(5, phantom().grid.shape).astype(np.float32)
+    affine = phantom().grid.ras_from_voxel @ np.diag([2.0, 2.0, 2.0, 1.0])
     for path in place.study.iterdir():
-        save(path, voxels(path) + noise, phantom().grid.ras_from_voxel)
+        save(path, voxels(path) + noise, affine)
+
+
+def few_slices(place: Place) -> None:
+    """Every image ends early."""
+    for path in place.study.iterdir():
+        save(path, voxels(path)[:, :, :-5], phantom().grid.ras_from_voxel)
+
+
+def mask_elsewhere(place: Place) -> None:
+    """A brain mask beside the study, 3 mm off."""
+    affine = phantom().grid.ras_from_voxel @ np.asarray(SHIFT)
+    brain = (voxels(place.flair) != 0).astype(np.uint8)
+    save(place.study.parent / "mask.nii.gz", brain, affine)
 
 
 def wrong_magic(place: Place) -> None:
@@ -147,7 +161,7 @@ STUDIES = {
         3, ("LATUP-001", "does not exist"), "folder", lambda p: shutil.rmtree(p.study)
     ),
     "empty folder": Row(
-        3, ("lacks t1, t1ce, t2, flair",), "dcm2niix",
+        3, ("lacks t1, t1ce, t2, flair",), "DICOM series",
         lambda p: [path.unlink() for path in p.study.iterdir()],
     ),
     "folder of patients": Row(3, ("LATUP-001", "Anna, Ben"), "latup batch", patients),
@@ -181,16 +195,23 @@ STUDIES = {
     "zero": Row(3, (FLAIR, "0 everywhere"), "again", change(np.zeros_like)),
     "sheared": Row(3, (FLAIR, "10.2 degrees"), "shear", move(SHEAR)),
     "flat": Row(3, (FLAIR, "affine"), "header", move(np.diag([1, 1, 0, 1]))),
-    "few slices": Row(
-        3, (FLAIR, "40 x 48 x 31"), "whole-head", change(lambda d: d[:, :, :-5])
+    "few slices": Row(3, ("t1ce", "40 x 48 x 31"), "whole-head", few_slices),
+    "mask on another grid": Row(
+        3, ("mask.nii.gz", "3.0 mm"), "one grid", mask_elsewhere,
+        ("--brain-mask", "{study}/../mask.nii.gz"),
     ),
-    "other grid": Row(3, (FLAIR, "3.0 mm"), "Register", move(SHIFT)),
-    "other shape": Row(3, (FLAIR, "39 x 48 x 36"), "Register", change(lambda d: d[:-1])),
+    "no such mask": Row(
+        3, ("nowhere.nii.gz", "brain mask"), "path", options=("--brain-mask", "nowhere.nii.gz")
+    ),
+    "DICOM-SEG of NIfTI": Row(3, ("DICOM",), "--dicom-seg", options=("--dicom-seg",)),
     "segmentation": Row(
         3, (FLAIR, "segmentation", "flair"), "--flair FILE",
         change(lambda _: phantom().answer),
     ),
-    "skull": Row(4, ("case_t1ce.nii.gz", "not skull-stripped"), "HD-BET", with_skull),
+    "skull": Row(
+        4, ("case_t1ce.nii.gz", "not skull-stripped"), "--brain-mask", with_skull,
+        ("--skull-strip", "none"),
+    ),
 }  # fmt: skip
 
 OPTIONS = {

@@ -26,7 +26,7 @@ app()
 
 def run(study: Path, model: Path, device: str) -> subprocess.CompletedProcess[str]:
     """Segment on a computer that has a driver, and nothing else that CUDA needs."""
-    words = ["segment", str(study), "--weights", str(model), "--device", device]
+    words = ["segment", str(study), "--weights", str(model), "--force", "--device", device]
     return subprocess.run(
         [sys.executable, "-c", RUN, *words],
         cwd=ROOT,

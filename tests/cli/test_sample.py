@@ -53,7 +53,7 @@ def test_the_command_to_try_next_works(tmp_path: Path, model: Path) -> None:
     said = re.fullmatch(r"Try: latup (segment .+)\n", result.stderr)
     assert said
     words = shlex.split(said[1])
-    on_cpu = ["--device", "cpu", "--engine", "onnxruntime", "--weights", str(model)]
+    on_cpu = ["--device", "cpu", "--engine", "onnxruntime", "--force", "--weights", str(model)]
     tried = CliRunner().invoke(app, [*words, *on_cpu])
     assert tried.exit_code == 0, tried.output
     assert any((tmp_path / "a folder" / workflow.SAMPLE / "latup").glob("*_preview.png"))

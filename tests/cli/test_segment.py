@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,11 +20,12 @@ from latup_cli.cli import console
 from latup_cli.cli.app import app
 from latup_cli.config import Device
 from latup_cli.domain.segmentation import RunsOn
+from latup_cli.workflows import results
 from latup_cli.workflows import segment as workflow
 from latup_cli.workflows.engines import Opened
 from tests.fixtures.phantoms import tree
 
-ON_CPU = ("--device", "cpu", "--engine", "onnxruntime")
+ON_CPU = ("--device", "cpu", "--engine", "onnxruntime", "--force")
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
@@ -35,7 +37,7 @@ def run(study: Path, model: Path, *options: str) -> Result:
 
 def masked(report: Any, *, key: str = "") -> Any:
     """A report without what differs between machines, versions and moments."""
-    if key in {"created", "sha256", "engine", "system", "architecture"}:
+    if key in {"created", "sha256", "engine", "system", "architecture", "threads"}:
         return f"<{key}>"
     if key == "software":
         return sorted(name.removesuffix("-gpu") for name in report)
@@ -58,9 +60,10 @@ def test_a_person_reads_volumes_files_and_device(study: Path, model: Path) -> No
     table = (GOLDEN / "table.txt").read_text(encoding="utf-8")
     files = [study / "out" / f"LATUP-001_{e}" for e in ("report.csv", "report.json", "seg.nii.gz")]
     assert plain(result.stdout) == [*plain(table), *map(str, files)]
-    device, warning, notice = result.stderr.splitlines()
+    device, warning, *forced, notice = result.stderr.splitlines()
     assert re.fullmatch(r"hand-made on cpu \(onnxruntime [\d.]+\): the CPU was asked for\.", device)
     assert warning.startswith("Warning: The brain measures only 22 mL")
+    assert "Warning: The brain has 22 mL. (forced)" in forced
     assert notice.startswith("Not a medical device.")
 
 
@@ -225,13 +228,16 @@ def broken(*_: object, **__: object) -> None:
     raise ZeroDivisionError(f"{len(patient)} by zero")
 
 
-@pytest.mark.parametrize("stage", ["load_study", "predict_study", "write_csv_report"])
+@pytest.mark.parametrize(
+    ("module", "stage"),
+    [(workflow, "load_study"), (workflow, "predict_job"), (results, "write_csv_report")],
+)
 def test_an_interrupt_leaves_nothing(
-    stage: str, study: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, stage: str, study: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C at any stage: exit 130, one line, no file."""
     before = tree(study)
-    monkeypatch.setattr(workflow, stage, interrupted)
+    monkeypatch.setattr(module, stage, interrupted)
     result = run(study, model)
     assert result.exit_code == 130
     assert result.stderr == "Error: Interrupted; nothing was written.\n"
@@ -239,13 +245,15 @@ def test_an_interrupt_leaves_nothing(
     assert tree(study) == before
 
 
-@pytest.mark.parametrize("stage", ["prepare", "write_csv_report"])
+@pytest.mark.parametrize(
+    ("module", "stage"), [(workflow, "make_ready"), (results, "write_csv_report")]
+)
 def test_a_mistake_of_ours_is_one_line(
-    stage: str, study: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, stage: str, study: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unexpected exception: exit 1, its kind, how to see more, no traceback, no file."""
     before = tree(study)
-    monkeypatch.setattr(workflow, stage, broken)
+    monkeypatch.setattr(module, stage, broken)
     result = run(study, model)
     assert result.exit_code == 1
     error, hint = result.stderr.splitlines()
@@ -259,7 +267,7 @@ def test_the_traceback_is_for_those_who_ask(
     study: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With -v the traceback is printed, without the values of local variables."""
-    monkeypatch.setattr(workflow, "prepare", broken)
+    monkeypatch.setattr(workflow, "make_ready", broken)
     result = run(study, model, "-v")
     assert result.exit_code == 1
     assert result.stderr.startswith("Traceback (most recent call last):")

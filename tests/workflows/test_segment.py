@@ -25,15 +25,17 @@ from latup_cli.inference.models import load_model
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
 from latup_cli.labels import MODALITIES, REGIONS, SCHEMES
-from latup_cli.preprocess.prepare import prepare
-from latup_cli.workflows import segment
+from latup_cli.preprocess.prepare import as_aligned, prepare
+from latup_cli.workflows import results
+from latup_cli.workflows.align import Ready
 from latup_cli.workflows.engines import Opened, open_engine
-from latup_cli.workflows.segment import Segmented, predict_study, segment_study
+from latup_cli.workflows.results import Segmented
+from latup_cli.workflows.segment import predict_job, segment_study
 from tests.fixtures.models import on_cpu, respaced
 from tests.fixtures.phantoms import Phantom, phantom, save, tree, voxels, write_study
 from tests.properties.strategies import AXIS_ORDERS, stored_as, tilt, world
 
-STAGES = ["model", "read", "prepare", "open", "segment", "write"]
+STAGES = ["model", "open", "read", "register", "strip", "check", "prepare", "segment", "write"]
 ALWAYS = ["report.csv", "report.json", "seg.nii.gz"]
 
 
@@ -332,7 +334,7 @@ def test_a_failure_halfway_leaves_nothing(
     def full(_folder: Path, _report: object) -> Path:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(segment, "write_json_report", full)
+    monkeypatch.setattr(results, "write_json_report", full)
     with pytest.raises(OutputError, match="out cannot be written: No space left") as caught:
         segment_study(study, study / "deep" / "out", on_cpu(model, overwrite=True))
     assert caught.value.exit_code == 10
@@ -343,7 +345,7 @@ def test_a_mask_that_reads_back_otherwise_is_refused(
     model: Path, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is on the disk is compared with what was computed, voxel by voxel."""
-    before, write = tree(study.parent), segment.nifti.write_labels
+    before, write = tree(study.parent), results.nifti.write_labels
 
     def failing_disk(path: Path, labels: Any, codes: Any) -> None:
         write(path, labels, codes)
@@ -351,7 +353,7 @@ def test_a_mask_that_reads_back_otherwise_is_refused(
         data[20, 20, 20] ^= 1
         save(path, data, phantom().grid.ras_from_voxel)
 
-    monkeypatch.setattr(segment.nifti, "write_labels", failing_disk)
+    monkeypatch.setattr(results.nifti, "write_labels", failing_disk)
     with pytest.raises(OutputError, match="read back differs"):
         segment_study(study, None, on_cpu(model))
     assert tree(study.parent) == before
@@ -363,8 +365,11 @@ def test_a_mask_that_reads_back_otherwise_is_refused(
 def _segmented(folder: Path, weights: Path, opened: Opened) -> tuple[npt.NDArray[np.uint8], Grid]:
     """Files to a label map on their own grid, without opening the model again."""
     model = load_model(weights)
-    prepared = prepare(load_study(find_study(folder)), model.spec)
-    labels = predict_study(prepared, model, opened, on_cpu(weights)).labels
+    study = load_study(find_study(folder))
+    aligned = as_aligned(study)
+    ready = Ready(study, aligned, prepare(aligned, model.spec))
+    settings = replace(on_cpu(weights), labels="brats2023")
+    labels = predict_job(ready, model.spec, opened, settings).native.labels
     return np.asarray(labels.data), labels.grid
 
 
@@ -390,7 +395,7 @@ def tilted() -> Mapping[str, Volume]:
 @pytest.fixture(scope="module")
 def opened(model: Path) -> Opened:
     """The model, opened once."""
-    return open_engine(load_model(model), on_cpu(model).inference)
+    return open_engine(load_model(model).graph, on_cpu(model).inference)
 
 
 @pytest.fixture(scope="module")
