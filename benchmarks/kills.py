@@ -64,7 +64,7 @@ def kill_again_and_again(
 def main() -> None:
     """Run, kill, run again, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=30)
+    parser.add_argument("--patients", type=int, default=60)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -78,7 +78,7 @@ def main() -> None:
         whole_s = time.monotonic() - started
         expected = masks(root / "whole")
         words = command(root / "study", root / "killed", model)
-        moments_s = (random.uniform(0.05, 0.75, given.kills) * whole_s).tolist()
+        moments_s = (random.uniform(0.03, 0.25, given.kills) * whole_s).tolist()
         kill_again_and_again(words, root / "killed", expected, moments_s)
         subprocess.run(words, check=True)
         same = masks(root / "killed") == expected

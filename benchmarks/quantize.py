@@ -170,7 +170,8 @@ def main() -> None:
     model = load_model(given.model)
     windows = training_windows(model, given.train, given.windows)
     found = quantize(model.path.read_bytes(), windows, opener(model))
-    with replacing(given.model / FILE) as beside:  # read only once `model.json` names it
+    set_fields(given.model, precisions={})  # those of other weights
+    with replacing(given.model / FILE) as beside:
         beside.write_bytes(found.graph)
     print(
         f"int8: {found.kept} quantizers kept, {len(found.in_float)} taken out; "

@@ -38,7 +38,8 @@ def align(
 
     The motion goes into the image's header, so that the change of grid is the only interpolation:
     linear, which never leaves the range of the image. Axes much finer than the grid are
-    smoothed first, thick slices are interpolated between.
+    smoothed first, thick slices are interpolated between. A voxel that is mostly black, as around a
+    stripped brain, stays black.
 
     Args:
         images: Modality to image, each on its own grid.
@@ -94,7 +95,12 @@ def aligned_labels(
 
 
 def _aligned(image: Volume, registration: RigidTransform, grid: Grid) -> Volume:
-    return Volume(resample(image.data, _moved(image.grid, registration), grid), grid)
+    source = _moved(image.grid, registration)
+    data = resample(image.data, source, grid)
+    # between a slice of brain and a black one, a stripped brain would grow by half a slice
+    filled = resample((image.data != 0).astype(np.float32), source, grid)
+    data[filled < _HALF] = 0.0
+    return Volume(data, grid)
 
 
 def _moved(grid: Grid, registration: RigidTransform | None) -> Grid:

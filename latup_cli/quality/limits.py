@@ -122,7 +122,7 @@ SYMMETRY = Check(
 BORDER = Check(
     name="brain at the border",
     unit="cm2",
-    limit=Limit(bad=Direction.ABOVE, warn_at=15.0, refuse_at=60.0),
+    limit=Limit(bad=Direction.ABOVE, warn_at=25.0, refuse_at=60.0),
     hint="The scan does not show the whole brain; what it lacks cannot be segmented.",
 )
 LEFT_OUT = Check(

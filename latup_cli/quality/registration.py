@@ -18,6 +18,7 @@ from latup_cli.quality.residual import Pair, mutual_information, pair, residual_
 
 _MARGIN_MM = 12.0
 _FIXED = "fixed"
+_MOVING = "moving"
 _EDGE_SIGMA_MM = 2.0
 _EDGE_DEPTH_MM = 4.0
 _FOREGROUND = 0.1  # share of the brightest signal; air and noise lie below
@@ -63,9 +64,10 @@ def check_registration(
         GeometryError: If an image or the region does not lie on the reference's grid.
         ValueError: If the region is empty.
     """
+    coarse = coarsen({**aligned, _FIXED: fixed}, region, margin_mm=_MARGIN_MM)
     findings: list[Finding] = []
-    for modality, image in aligned.items():
-        findings += _judged(modality, agreement(fixed, image, region))
+    for modality in aligned:
+        findings += _judged(modality, _agreement(coarse, modality))
         if modality in motions:
             findings += _judged_motion(modality, motions[modality])
     return tuple(findings)
@@ -78,8 +80,12 @@ def agreement(fixed: Volume, image: Volume, region: Mask) -> Agreement:
         GeometryError: If the grids differ.
         ValueError: If the region is empty.
     """
-    coarse = coarsen({_FIXED: fixed, "moving": image}, region, margin_mm=_MARGIN_MM)
-    first, second = (np.nan_to_num(coarse.images[name]) for name in (_FIXED, "moving"))
+    images = {_FIXED: fixed, _MOVING: image}
+    return _agreement(coarsen(images, region, margin_mm=_MARGIN_MM), _MOVING)
+
+
+def _agreement(coarse: Coarse, name: str) -> Agreement:
+    first, second = (np.nan_to_num(coarse.images[which]) for which in (_FIXED, name))
     both: Pair = pair(first, second, coarse.region, coarse.spacing_mm)
     return Agreement(
         mutual_information(both),

@@ -36,7 +36,7 @@ from latup_cli.errors import (
     TooSmallImageError,
 )
 from latup_cli.imaging.nifti import write_volume
-from latup_cli.intake import dicom_folder
+from latup_cli.intake import dicom_places
 from latup_cli.intake.find import find_study, study_from_files
 from latup_cli.intake.load import SCANNER, load_study
 from latup_cli.labels import MODALITIES
@@ -481,7 +481,7 @@ def assert_discreet(text: str) -> None:
 
 def test_a_whole_disk_is_not_searched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there are far too many files, that is said instead of reading them."""
-    monkeypatch.setattr(dicom_folder, "MOST_FILES", 50)
+    monkeypatch.setattr(dicom_places, "MOST_FILES", 50)
     with pytest.raises(LatupError, match="more than 50 files"):
         find_study(folder)
 

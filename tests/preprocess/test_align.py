@@ -65,6 +65,15 @@ def test_nothing_is_invented() -> None:
     assert not done.data[0].any()
 
 
+def test_a_stripped_brain_does_not_grow() -> None:
+    """What is not 0 after alignment has the volume that it had in thick slices, within 3 %."""
+    moving = head(scan_grid(THICK, tilt(4.0)), "t1ce", MOTION)
+    grid = common_grid(moving.grid, 3.0)
+    before = Mask(moving.data != 0.0, moving.grid)
+    after = Mask(align({"t1": moving}, {"t1": MOTION}, grid)["t1"].data != 0.0, grid)
+    assert after.volume_ml == pytest.approx(before.volume_ml, rel=0.03)
+
+
 def test_a_mask_keeps_its_volume_and_place() -> None:
     """A moved mask of thick slices comes back within 3 % of its volume, over the head."""
     moving = head(scan_grid(THICK, tilt(4.0)), "t1ce", MOTION)

@@ -9,7 +9,14 @@ from scipy import ndimage
 from latup_cli.domain.finding import Finding, Verdict
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.volume import Mask, Volume
-from latup_cli.quality.brain import border_cm2, check_brain, count_pieces, cut_off_ml, symmetry
+from latup_cli.quality.brain import (
+    border_cm2,
+    brain_like_percent,
+    check_brain,
+    count_pieces,
+    cut_off_ml,
+    symmetry,
+)
 from tests.quality.brains import GRID, SHAPE, brain, changed, images
 
 
@@ -88,6 +95,22 @@ def test_a_lesion_that_the_mask_cuts_is_found() -> None:
     assert cut_off_ml(images(), Mask(cut, GRID)) == 0.0
     whole = brain().data | lesion
     assert cut_off_ml(study, Mask(whole, GRID)) == 0.0
+
+
+@pytest.mark.parametrize(("deeper_mm", "verdict"), [(0.0, Verdict.OK), (8.0, Verdict.REFUSED)])
+def test_a_mask_that_is_too_small_is_refused(deeper_mm: float, verdict: Verdict) -> None:
+    """Where brain goes on around the mask, the mask is not the brain."""
+    away = ndimage.distance_transform_edt(brain().data, sampling=GRID.spacing_mm)
+    found = judged(Mask(np.asarray(away > deeper_mm), GRID))["brain around the mask"]
+    assert found.verdict is verdict
+
+
+def test_nothing_looks_like_brain_where_nothing_is() -> None:
+    """Around a stripped brain all is 0, and a mask without any depth is not judged."""
+    assert brain_like_percent({"t1": images()["t1"]}, brain()) == 0.0
+    thin = np.zeros(SHAPE, dtype=np.bool_)
+    thin[:, :, 20] = True
+    assert brain_like_percent({"t1": images()["t1"]}, Mask(thin, GRID)) == 0.0
 
 
 def test_an_empty_mask_is_an_error() -> None:
