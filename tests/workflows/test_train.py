@@ -63,7 +63,8 @@ def run(patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_from_five_patients_to_a_mask_of_a_sixth(run: Path, tmp_path: Path) -> None:
     """What training made is taken by `latup segment --weights` at once."""
     sixth = write_patient(tmp_path / "new", 6)
-    code, _, err = latup("segment", sixth, "--weights", run / "model", "-o", tmp_path / "out")
+    words = ["--weights", run / "model", "-o", tmp_path / "out", "--force"]
+    code, _, err = latup("segment", sixth, *words)
     assert code == 0, err
     mask = voxels(tmp_path / "out" / f"{sixth.name}_seg.nii.gz")
     assert mask.shape == phantom().grid.shape
