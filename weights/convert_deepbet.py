@@ -10,7 +10,6 @@ reads them from an installed deepbet, exports them for any size that is a multip
 and never imports deepbet itself, only its two files.
 """
 
-
 from __future__ import annotations
 
 import argparse
