@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, load_model_from_string, numpy_helper
 
 from latup_cli.inference.models import Graph
 from latup_cli.inference.openvino_engine import open_on_cpu
@@ -15,13 +15,15 @@ pytest.importorskip("nncf")
 
 from latup_cli.training import quantize as module
 from latup_cli.training.quantize import (
-    activation_quantizers,
     agreement,
     fewest,
     in_part,
     masks,
+    needed,
+    quantized_inputs,
 )
 
+BOTH = ("a in Qb", "b in softmax")
 SHAPE = ["n", 4, "i", "j", "k"]
 
 
@@ -57,20 +59,21 @@ def run(graph: bytes, window: np.ndarray, folder: Path) -> np.ndarray:
     return opened(window)
 
 
-def test_quantizers_are_taken_out(tmp_path: Path) -> None:
+def test_inputs_go_back_to_float(tmp_path: Path) -> None:
     """Without its quantizers a graph computes in float; with one of two it still rounds."""
     graph = quantized_twice(1.0)
     window = np.random.default_rng(3).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
     exact = np.exp(window) / np.exp(window).sum(axis=1, keepdims=True)
-    assert activation_quantizers(graph) == ("Da", "Db")
-    np.testing.assert_allclose(
-        run(in_part(graph, ["Da", "Db"]), window, tmp_path), exact, atol=1e-5
-    )
-    for one in ("Da", "Db"):
+    assert quantized_inputs(graph) == BOTH
+    whole = in_part(graph, BOTH)
+    assert quantized_inputs(whole) == ()
+    assert [node.op_type for node in load_model_from_string(whole).graph.node] == ["Softmax"]
+    np.testing.assert_allclose(run(whole, window, tmp_path), exact, atol=1e-5)
+    for one in BOTH:
         left = in_part(graph, [one])
-        assert len(activation_quantizers(left)) == 1
+        assert len(quantized_inputs(left)) == 1
         assert np.abs(run(left, window, tmp_path) - exact).max() > 0.01
-    assert in_part(graph, []) == graph
+    assert quantized_inputs(in_part(graph, [])) == BOTH
 
 
 def test_agreement_is_dice_over_what_is_there() -> None:
@@ -103,16 +106,23 @@ def test_as_few_as_suffice(needed: int) -> None:
     assert fewest(3, lambda _: False) == 3
 
 
+def test_what_is_not_needed_is_left_out() -> None:
+    """Of names that suffice together, those stay without which they would not."""
+    assert needed(["a", "b", "c", "d"], lambda some: {"a", "c"} <= set(some)) == ("a", "c")
+    assert needed(["a", "b"], lambda some: len(some) >= 1) == ("a",)
+    assert needed([], lambda _: True) == ()
+
+
 def test_what_hurts_most_stays_in_float(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A coarse step that changes the masks is found and taken out."""
     graph = quantized_twice(4.0)
     monkeypatch.setattr(module, "_post_training", lambda _graph, _windows: graph)
     window = np.random.default_rng(4).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
-    float32 = in_part(graph, ["Da", "Db"])
+    float32 = in_part(graph, BOTH)
 
     def open_graph(content: bytes) -> module.OpenGraph:
         return lambda one: run(content, one, tmp_path)
 
     found = module.quantize(float32, [window], open_graph)
-    assert found.in_float == ("Da", "Db")
+    assert found.in_float == BOTH
     assert (found.kept, found.agreement) == (0, 1.0)
