@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from latup_cli.config import LesionChallenge
-from latup_cli.evaluation.boxes import bounding_box
+from latup_cli.domain.grid import Box
 from latup_cli.evaluation.overlap import dice
 from latup_cli.evaluation.surface import hausdorff95
 
@@ -87,7 +87,7 @@ def lesion_scores(
         spacing_mm: Distance of voxel centers along i, j, k.
         rule: What counts as one lesion.
     """
-    box = bounding_box(prediction | reference, margin=rule.steps)
+    box = Box.around(prediction | reference, margin=rule.steps)
     prediction, reference = prediction[box.slices], reference[box.slices]
     zones = lesion_zones(reference, rule.steps)
     predicted, components = _labeled(prediction)

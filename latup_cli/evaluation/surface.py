@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, spatial
 
-from latup_cli.evaluation.boxes import bounding_box
+from latup_cli.domain.grid import Box
 
 ONE_EMPTY_MM = 373.13
 """What BraTS counts where one mask is empty: the diagonal of its 240 x 240 x 155 mm images."""
@@ -66,7 +66,7 @@ def surface_distances(
 
 def surface_voxels(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """(n, 3) indices of voxels of a mask with a face towards its outside or the image's edge."""
-    box = bounding_box(mask)
+    box = Box.around(mask)
     inside = mask[box.slices]
     surface = inside & ~ndimage.binary_erosion(inside, _FACES)
     voxels: npt.NDArray[np.intp] = np.argwhere(surface) + np.asarray(box.start)

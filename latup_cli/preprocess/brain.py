@@ -29,27 +29,10 @@ def brain_mask(images: Iterable[npt.NDArray[np.generic]]) -> npt.NDArray[np.bool
         nonzero = found if nonzero is None else np.logical_or(nonzero, found, out=nonzero)
     if nonzero is None or not nonzero.any():
         raise ValueError("at least one image with a non-zero voxel is needed")
-    box = bounding_box(nonzero)
+    box = Box.around(nonzero)
     brain: npt.NDArray[np.bool_] = np.zeros_like(nonzero)
     brain.T[box.slices[::-1]] = _largest_filled(nonzero[box.slices].T)
     return brain
-
-
-def bounding_box(mask: npt.NDArray[np.bool_]) -> Box:
-    """The smallest box that holds every True voxel of (i, j, k).
-
-    Raises:
-        ValueError: If there is none.
-    """
-    starts, stops = [], []
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        inside = np.flatnonzero(mask.any(axis=others))
-        if inside.size == 0:
-            raise ValueError("an empty mask has no bounding box")
-        starts.append(int(inside[0]))
-        stops.append(int(inside[-1]) + 1)
-    return Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))
 
 
 def _largest_filled(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

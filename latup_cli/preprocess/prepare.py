@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from latup_cli.domain.agreement import shared_grid
+from latup_cli.domain.grid import Box
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.orientation import axis_codes, reorientation
 from latup_cli.domain.study import AlignedStudy, Placement, PreparedStudy, Step, Study
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import SkullPresentError
-from latup_cli.preprocess.brain import bounding_box, brain_mask
+from latup_cli.preprocess.brain import brain_mask
 from latup_cli.preprocess.normalize import zscore
 from latup_cli.preprocess.resample import resample, same_spacing
 from latup_cli.preprocess.steps import timed
@@ -48,7 +49,7 @@ def prepare(aligned: AlignedStudy, spec: ModelSpec) -> PreparedStudy:
     turn = reorientation(aligned.grid, spec.axis_order)
     steps.append(Step("turn", {"from": axis_codes(aligned.grid), "to": spec.axis_order}))
     brain = turn.apply(aligned.brain.data)
-    placement = Placement(aligned.grid, turn, bounding_box(brain))
+    placement = Placement(aligned.grid, turn, Box.around(brain))
     box, block = placement.box, placement.block
     inside = np.ascontiguousarray(brain[box.slices])
     with timed(steps, "normalize", method=spec.normalization):

@@ -16,6 +16,7 @@ from latup_cli.training.cases import Case
 from latup_cli.training.hardware import Place
 from latup_cli.training.mix import mix
 from latup_cli.training.settings import TrainSettings
+from latup_cli.training.slices import in_thick_slices
 
 Sample = tuple[torch.Tensor, torch.Tensor]
 """Image (modalities, i, j, k) and target (3, i, j, k), float32."""
@@ -43,6 +44,9 @@ class Crops(Dataset[Sample]):
         if self._augmentation is None:  # made here, so that a worker process has its own
             self._augmentation = augmentation(settings)
         image, target = self._drawn(self._cases[order[position]], random)
+        if random.random() < settings.slice_probability:
+            least, most = (mm / settings.spacing_mm for mm in settings.slice_mm)
+            image = in_thick_slices(image, (least, most), random)
         return augment(image, target, self._augmentation, int(random.integers(2**31)))
 
     def _drawn(

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
+from latup_cli.domain.grid import Box
+
 Image = npt.NDArray[np.float32]
 """(modalities, i, j, k): z-scores inside the brain and 0 outside."""
 Target = npt.NDArray[np.float32]
@@ -41,11 +43,14 @@ def mix(
 
 def _carved(tumor: npt.NDArray[np.bool_], random: np.random.Generator) -> npt.NDArray[np.bool_]:
     """The tumor with a margin: half of the time less than it, half of the time more."""
-    depth = distance_transform_edt(tumor)
-    if random.random() < _HALF:
-        inside: npt.NDArray[np.bool_] = depth > _INWARD * depth.max() * random.random()
-        return inside
-    wider: npt.NDArray[np.bool_] = (
-        distance_transform_edt(~tumor) <= _OUTWARD * depth.max() * random.random()
-    )
-    return wider
+    shrinks, share = random.random() < _HALF, random.random()
+    box = Box.around(tumor, margin=1).slices
+    depth = distance_transform_edt(tumor[box])
+    carved = np.zeros_like(tumor)
+    if shrinks:
+        carved[box] = depth > _INWARD * depth.max() * share
+        return carved
+    reach = _OUTWARD * float(depth.max()) * share
+    box = Box.around(tumor, margin=1 + int(reach)).slices
+    carved[box] = distance_transform_edt(~tumor[box]) <= reach
+    return carved

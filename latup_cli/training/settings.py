@@ -45,6 +45,8 @@ class TrainSettings:
         tumor_share: Share of crops that are centered on a voxel of a random tissue of the tumor;
             the others lie anywhere in the brain's box.
         mix_probability: Probability that a crop gets the tumor of another patient.
+        slice_probability: Probability that a crop is seen as if scanned in thick slices.
+        slice_mm: Smallest and largest distance between such slices.
         flips: Probability of mirroring along each of i, j, k.
         rotation_rad: Largest rotation about each axis.
         scaling: Largest relative change of size along each axis.
@@ -90,6 +92,8 @@ class TrainSettings:
     cross_entropy_weight: float = 1.0
     tumor_share: float = 0.0
     mix_probability: float = 0.0
+    slice_probability: float = 0.0
+    slice_mm: tuple[float, float] = (2.0, 6.5)
     flips: tuple[float, float, float] = (0.5, 0.0, 0.0)
     rotation_rad: float = 0.2
     scaling: float = 0.15

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from latup_cli.domain.grid import Box, Grid
 from latup_cli.errors import GeometryError
@@ -71,3 +73,22 @@ def test_spacing_that_rounding_spoiled_adds_no_voxel() -> None:
     """240 voxels of 1 mm, stored in single precision, become 120 of 2 mm and not 121."""
     affine = np.diag([1.0000001, 0.9999999, 1.0, 1.0])
     assert Grid((240, 240, 155), affine).respaced((2.0, 2.0, 2.0)).shape == (120, 120, 78)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_box_around_a_mask_is_tight(seed: int) -> None:
+    """The box holds every voxel of the mask, and each of its six faces touches one."""
+    random = np.random.default_rng(seed)
+    mask = random.random((7, 9, 11)) < 0.005
+    mask[tuple(random.integers(0, mask.shape))] = True
+    found = np.argwhere(mask)
+    assert Box.around(mask).start == tuple(found.min(axis=0))
+    assert Box.around(mask).stop == tuple(found.max(axis=0) + 1)
+
+
+def test_a_box_stays_inside_the_array() -> None:
+    """A margin widens the box, but not beyond the image; an empty mask has an empty box."""
+    mask = np.zeros((5, 6, 26), dtype=np.bool_)
+    assert Box.around(mask, margin=2).shape == (0, 0, 0)
+    mask[1:4, 2:4, 20:25] = True
+    assert Box.around(mask, margin=2) == Box((0, 0, 18), (5, 6, 26))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latup_cli.evaluation.boxes import bounding_box
 from latup_cli.evaluation.surface import hausdorff95, surface_distances, surface_voxels
 from tests.evaluation.masks import Mask, Spacing, box, mask_pairs
 from tests.properties.strategies import LAW
@@ -68,16 +67,6 @@ def test_surface_voxels_touch_the_outside_by_a_face() -> None:
         found = surface_voxels(block)
         assert len(found) == 64 - 8
         assert block[tuple(found.T)].all()
-
-
-def test_bounding_box_stays_inside_the_array() -> None:
-    """A margin widens the box, but not beyond the image; an empty mask has an empty box."""
-    mask = box(SHAPE, (1, 2, 20), (3, 2, 5))
-    assert bounding_box(mask).start == (1, 2, 20)
-    assert bounding_box(mask).stop == (4, 4, 25)
-    assert bounding_box(mask, margin=2).start == (0, 0, 18)
-    assert bounding_box(mask, margin=2).stop == (6, 6, 26)
-    assert bounding_box(np.zeros(SHAPE, dtype=bool), margin=2).shape == (0, 0, 0)
 
 
 @LAW

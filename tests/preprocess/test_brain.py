@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
 
-from latup_cli.preprocess.brain import bounding_box, brain_mask
-from tests.properties.strategies import LAW, SEEDS
+from latup_cli.preprocess.brain import brain_mask
 
 SHAPE = (12, 14, 10)
 
@@ -60,21 +58,3 @@ def test_the_inputs_are_left_alone() -> None:
     brain_mask([first, second])
     np.testing.assert_array_equal(first, copies[0])
     np.testing.assert_array_equal(second, copies[1])
-
-
-@given(SEEDS)
-@LAW
-def test_a_bounding_box_is_tight(seed: int) -> None:
-    """The box holds every voxel of the mask, and each of its six faces touches one."""
-    mask = np.random.default_rng(seed).random(SHAPE) < 0.005
-    mask[tuple(np.random.default_rng(seed).integers(0, SHAPE))] = True
-    box = bounding_box(mask)
-    found = np.argwhere(mask)
-    assert box.start == tuple(found.min(axis=0))
-    assert box.stop == tuple(found.max(axis=0) + 1)
-
-
-def test_an_empty_mask_has_no_box() -> None:
-    """There is no box around nothing."""
-    with pytest.raises(ValueError, match="empty"):
-        bounding_box(np.zeros(SHAPE, dtype=np.bool_))
