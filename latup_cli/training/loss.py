@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import torch
 from monai.losses import DiceLoss
 from torch import Tensor
 
-from latup_cli.labels import REGIONS, Tissue
+from latup_cli.labels import Tissue
 
-_CLASSES = (0, *Tissue)
-_INSIDE = [[c for c in _CLASSES if c in tissues] for tissues in REGIONS.values()]
-_OUTSIDE = [[c for c in _CLASSES if c not in tissues] for tissues in REGIONS.values()]
+_INWARD = (0, Tissue.ED, Tissue.NCR, Tissue.ET)
+"""The classes from outside in: WT is what follows the first, TC the second, ET the third."""
 
 
 def region_log_probabilities(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -22,9 +23,10 @@ def region_log_probabilities(logits: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Two tensors (n, 3, i, j, k), regions in the order WT, TC, ET.
     """
-    total = torch.logsumexp(logits, dim=1)
-    inside = [torch.logsumexp(logits[:, classes], dim=1) - total for classes in _INSIDE]
-    outside = [torch.logsumexp(logits[:, classes], dim=1) - total for classes in _OUTSIDE]
+    classes = logits.log_softmax(dim=1).unbind(dim=1)
+    layers = [classes[number] for number in _INWARD]
+    inside = list(accumulate(reversed(layers[1:]), torch.logaddexp))[::-1]
+    outside = list(accumulate(layers[:-1], torch.logaddexp))
     return torch.stack(inside, dim=1), torch.stack(outside, dim=1)
 
 
