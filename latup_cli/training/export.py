@@ -31,7 +31,7 @@ NOT_FOR = (
 """Limits of every model trained on BraTS data of 2018 to 2021."""
 
 _CITATION = "arXiv:2404.05911 (network); see weights/LICENSE for the data"
-_EXAMPLE = (16, 24, 32)
+_EXAMPLE = (2, 3, 4)  # times the stride
 
 
 class _WithSoftmax(nn.Module):
@@ -70,14 +70,15 @@ def model_spec(settings: TrainSettings) -> ModelSpec:
 
 
 def export_onnx(network: LatupNet, path: Path) -> None:
-    """Write an ONNX graph with any batch and any spatial size that is a multiple of 8.
+    """Write an ONNX graph with any batch and any spatial size that is a multiple of the stride.
 
     Input `image` (n, 4, i, j, k) float32, output `probabilities` (n, 4, i, j, k) float32.
 
     Raises:
         OutputError: If it cannot be written.
     """
-    example = torch.zeros(1, network.config.in_channels, *_EXAMPLE)
+    sizes = [network.config.stride * times for times in _EXAMPLE]
+    example = torch.zeros(1, network.config.in_channels, *sizes)
     axes = {0: "n", 2: "i", 3: "j", 4: "k"}
     model = _WithSoftmax(copy.deepcopy(network)).eval()
     model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -90,6 +90,17 @@ def test_all_engines_agree(network: LatupNet, model: Path, size: tuple[int, int,
     np.testing.assert_allclose(in_openvino(model, x), expected, atol=1e-4)
 
 
+def test_a_light_network_answers_in_both_engines(tmp_path: Path) -> None:
+    """The folded relative keeps its dynamic sizes, and both engines repeat what PyTorch says."""
+    torch.manual_seed(3)
+    light = LatupNet(NetworkConfig(filters=4, deep_filters=(8, 8), fold=2))
+    export_onnx(light, tmp_path / "model.onnx")
+    x = image((1, 32, 16, 48))
+    expected = in_torch(light, x)
+    for run in (in_onnxruntime, in_openvino):
+        np.testing.assert_allclose(run(tmp_path, x), expected, atol=1e-4)
+
+
 def test_the_graph_gives_probabilities(model: Path) -> None:
     """The activation is inside: four classes, none negative, summing to 1 in every voxel."""
     probabilities = in_onnxruntime(model, image(SIZES[0]))
