@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from monai.transforms import Compose
 from torch.utils.data import DataLoader, Dataset
 
 from latup_cli.domain.grid import Shape
-from latup_cli.training.augment import Augmentation, augment, augmentation
+from latup_cli.training.augment import augment, intensities
 from latup_cli.training.cases import Case
 from latup_cli.training.hardware import Place
-from latup_cli.training.mix import mix
+from latup_cli.training.mix import Sample, mix
 from latup_cli.training.settings import TrainSettings
 from latup_cli.training.slices import in_thick_slices
+from latup_cli.training.turn import Turn, draw_turn, reach, turned
 
-Sample = tuple[torch.Tensor, torch.Tensor]
-"""Image (modalities, i, j, k) and target (3, i, j, k), float32."""
-
-_TURNED = 1.25  # a turned window reaches this much further than its half side
+_ROUNDING = 1e-3  # z-score that interpolation may leave where there is no brain
 
 
 class Crops(Dataset[Sample]):
@@ -33,7 +30,7 @@ class Crops(Dataset[Sample]):
     def __init__(self, cases: Sequence[Case], settings: TrainSettings) -> None:
         self._cases = cases
         self._settings = settings
-        self._augmentation: Augmentation | None = None
+        self._changes: Compose | None = None
 
     def __getitem__(self, index: int) -> Sample:
         """One crop, after augmentation."""
@@ -41,24 +38,21 @@ class Crops(Dataset[Sample]):
         epoch, position = divmod(index, len(self._cases))
         order = np.random.default_rng([settings.seed, epoch]).permutation(len(self._cases))
         random = np.random.default_rng([settings.seed, 1, index])
-        if self._augmentation is None:  # made here, so that a worker process has its own
-            self._augmentation = augmentation(settings)
+        if self._changes is None:  # made here, so that a worker process has its own
+            self._changes = intensities(settings)
         image, target = self._drawn(self._cases[order[position]], random)
-        if random.random() < settings.slice_probability:
-            least, most = (mm / settings.spacing_mm for mm in settings.slice_mm)
-            image = in_thick_slices(image, (least, most), random)
-        return augment(image, target, self._augmentation, int(random.integers(2**31)))
+        seed = int(random.integers(2**31))
+        return augment(image, self._changes, settings.drop_probability, seed), target
 
-    def _drawn(
-        self, case: Case, random: np.random.Generator
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        settings = self._settings
-        if not settings.mix_probability or random.random() >= settings.mix_probability:
-            return cut(case, center_of(case, settings, random), settings)
+    def _drawn(self, case: Case, random: np.random.Generator) -> Sample:
+        settings, turn = self._settings, draw_turn(self._settings, random)
+        scan = int(random.integers(2**31))  # a tumor that is mixed in was scanned like its host
+        if random.random() >= settings.mix_probability:
+            return window(case, center_of(case, settings, random), turn, settings, scan)
         donor = self._cases[int(random.integers(len(self._cases)))]
         center = center_of(donor, settings, random)
-        host = cut(case, same_place(center, donor, case), settings)
-        return mix(host, cut(donor, center, settings), random)
+        host = window(case, same_place(center, donor, case), turn, settings, scan)
+        return mix(host, window(donor, center, turn, settings, scan), random)
 
 
 def batches(
@@ -76,24 +70,29 @@ def batches(
     yield from loader
 
 
-def cut(
-    case: Case, center: Shape, settings: TrainSettings
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """A block around a center, large enough to be turned and scaled.
+def window(case: Case, center: Shape, turn: Turn, settings: TrainSettings, scan: int) -> Sample:
+    """A window around a voxel, turned; perhaps as if scanned in thick slices.
+
+    Args:
+        case: The patient.
+        center: The first voxel behind the window's center.
+        turn: How the window lies.
+        settings: The run's.
+        scan: Seed that decides on slices.
 
     Returns:
-        Image (modalities, i, j, k) and target (3, i, j, k), float32, target in [0, 1].
+        Image (modalities, *window), 0 outside the brain, and target (3, *window) in [0, 1].
     """
-    size = case.target.shape[1:]
-    grown = _TURNED * (1.0 + settings.scaling) if settings.spatial_probability else 1.0
-    reach = [math.ceil(w * grown / 2) for w in settings.window]
-    start = [c - r for c, r in zip(center, reach, strict=True)]
-    stop = [c + r for c, r in zip(center, reach, strict=True)]
-    inside = tuple(slice(max(0, a), min(n, b)) for a, b, n in zip(start, stop, size, strict=True))
-    around = [(max(0, -a), max(0, b - n)) for a, b, n in zip(start, stop, size, strict=True)]
-    image = np.pad(case.image[(slice(None), *inside)].astype(np.float32), [(0, 0), *around])
-    target = np.pad(case.target[(slice(None), *inside)].astype(np.float32), [(0, 0), *around])
-    return image, target / np.float32(255.0)
+    middle, random = np.array(center) - 0.5, np.random.default_rng(scan)
+    box = reach(turn, middle, settings.window, case.target.shape[1:])
+    image = torch.from_numpy(case.image[(slice(None), *box.slices)].astype(np.float32))
+    if random.random() < settings.slice_probability:
+        least, most = (mm / settings.spacing_mm for mm in settings.slice_mm)
+        image = in_thick_slices(image, (least, most), random)
+    target = torch.from_numpy(case.target[(slice(None), *box.slices)].astype(np.float32))
+    both = turned(torch.cat([image, target]), middle - box.start, turn, settings.window)
+    seen, shares = both[: len(image)], both[len(image) :] / 255.0
+    return seen * (seen.abs().amax(dim=0) > _ROUNDING), shares
 
 
 def same_place(center: Shape, here: Case, there: Case) -> Shape:

@@ -16,9 +16,10 @@ from latup_cli.errors import DivergedError, NothingToTrainOnError
 from latup_cli.training import checkpoint
 from latup_cli.training.cases import Case
 from latup_cli.training.checkpoint import RunState
-from latup_cli.training.crops import Sample, batches
+from latup_cli.training.crops import batches
 from latup_cli.training.hardware import Place
 from latup_cli.training.loss import RegionLoss
+from latup_cli.training.mix import Sample
 from latup_cli.training.network import LatupNet, NetworkConfig
 from latup_cli.training.schedule import learning_rate
 from latup_cli.training.settings import TrainSettings

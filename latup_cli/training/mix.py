@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.ndimage import distance_transform_edt
+from torch import Tensor
 
 from latup_cli.domain.grid import Box
 
-Image = npt.NDArray[np.float32]
-"""(modalities, i, j, k): z-scores inside the brain and 0 outside."""
-Target = npt.NDArray[np.float32]
-"""(3, i, j, k): shares of WT, TC, ET in [0, 1]."""
+Sample = tuple[Tensor, Tensor]
+"""Image (modalities, i, j, k), z-scores inside the brain and 0 outside, and target (3, i, j, k),
+shares of WT, TC, ET in [0, 1]; both float32."""
 
 _HALF = 0.5
 _INWARD, _OUTWARD = 0.5, 1.0  # of the tumor's own depth
 
 
-def mix(
-    host: tuple[Image, Target], donor: tuple[Image, Target], random: np.random.Generator
-) -> tuple[Image, Target]:
+def mix(host: Sample, donor: Sample, random: np.random.Generator) -> Sample:
     """The host with the donor's tumor; the host itself if the donor's crop shows none.
 
     Args:
@@ -32,12 +31,12 @@ def mix(
         donor: Image and target of the same shape.
         random: Draws the margin.
     """
-    tumor = donor[1][0] > _HALF
-    brain = (host[0] != 0).any(axis=0)
+    tumor = (donor[1][0] > _HALF).numpy()
     if not tumor.any():
         return host
-    carved = _carved(tumor, random) & brain & (donor[0] != 0).any(axis=0)
-    image, target = (np.where(carved, d, h) for h, d in zip(host, donor, strict=True))
+    in_both = (host[0] != 0).any(dim=0) & (donor[0] != 0).any(dim=0)
+    carved = torch.from_numpy(_carved(tumor, random)) & in_both
+    image, target = (torch.where(carved, d, h) for h, d in zip(host, donor, strict=True))
     return image, target
 
 

@@ -7,13 +7,9 @@ back to the crop's grid by linear interpolation, as registration does with the r
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (PyTorch's own convention)
-
-Image = npt.NDArray[np.float32]
-"""(modalities, i, j, k): z-scores inside the brain and 0 outside."""
 
 _THICK_SHARE = 0.75  # of the modalities of such a patient; one is often a thin 3-D series
 _STRIPPED_SHARE = 0.5  # of patients whose series were stripped before they were resampled
@@ -21,25 +17,25 @@ _DARK = -3.0  # z-score of the empty background beside a stripped brain
 
 
 def in_thick_slices(
-    image: Image, thickness: tuple[float, float], random: np.random.Generator
-) -> Image:
+    image: Tensor, thickness: tuple[float, float], random: np.random.Generator
+) -> Tensor:
     """Blur most modalities along one axis each.
 
     What is averaged with the brain at its edge is either nothing, as if the head around it had
     its brightness, or the dark background of a series that was skull-stripped before.
 
     Args:
-        image: See `Image`.
+        image: (modalities, i, j, k) float32: z-scores inside the brain and 0 outside.
         thickness: Smallest and largest distance between slices, in voxels.
         random: Draws modalities, axes, thicknesses and the kind of edge.
 
     Returns:
-        An array of the same shape, 0 where `image` is 0 in every modality.
+        A tensor of the same shape, 0 where `image` is 0 in every modality.
     """
-    inside = torch.from_numpy((image != 0).any(axis=0)).float()
+    inside = (image != 0).any(dim=0).float()
     stripped = random.random() < _STRIPPED_SHARE
     changed = []
-    for modality in torch.from_numpy(image):
+    for modality in image:
         if random.random() >= _THICK_SHARE:
             changed.append(modality)
             continue
@@ -50,7 +46,7 @@ def in_thick_slices(
             weight = _resliced(inside, axis, voxels).clamp_min(1e-3)
             blurred = _resliced(modality, axis, voxels) / weight
         changed.append(blurred * inside)
-    return torch.stack(changed).numpy()
+    return torch.stack(changed)
 
 
 def _resliced(volume: Tensor, axis: int, voxels: float) -> Tensor:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latup_cli.training.mix import mix
+from latup_cli.training.mix import Sample, mix
 
 SHAPE = (14, 16, 18)
-Crop = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
-def crop(value: float, *, tumor: bool) -> Crop:
+def crop(value: float, *, tumor: bool) -> Sample:
     """A brain of one intensity that leaves a corner of the crop empty."""
-    image = np.full((4, *SHAPE), value, dtype=np.float32)
+    image = torch.full((4, *SHAPE), value)
     image[:, :5] = 0.0
-    target = np.zeros((3, *SHAPE), dtype=np.float32)
+    target = torch.zeros((3, *SHAPE))
     if tumor:
         target[0, 4:10, 5:11, 6:12] = 1.0
         target[1:, 6:8, 7:9, 8:10] = 1.0
@@ -31,8 +30,8 @@ def test_a_mixed_voxel_is_wholly_of_one_patient(seed: int) -> None:
     image, target = mix(host, donor, np.random.default_rng(seed))
     of_donor = image[0] == 2.0
     assert of_donor.any()
-    np.testing.assert_array_equal(image, np.where(of_donor, donor[0], host[0]))
-    np.testing.assert_array_equal(target, np.where(of_donor, donor[1], host[1]))
+    assert torch.equal(image, torch.where(of_donor, donor[0], host[0]))
+    assert torch.equal(target, torch.where(of_donor, donor[1], host[1]))
     assert not image[:, :5].any()
     assert not target[:, :5].any()
 
@@ -48,5 +47,5 @@ def test_without_a_tumor_nothing_changes() -> None:
     """A donor whose crop shows no tumor leaves the host as it is."""
     host = crop(1.0, tumor=True)
     image, target = mix(host, crop(2.0, tumor=False), np.random.default_rng(0))
-    np.testing.assert_array_equal(image, host[0])
-    np.testing.assert_array_equal(target, host[1])
+    assert torch.equal(image, host[0])
+    assert torch.equal(target, host[1])
