@@ -15,8 +15,10 @@ from latup_cli.errors import (
     PrecisionPlaceError,
     ThreadsError,
 )
+from latup_cli.labels import label_scheme
 
 DEFAULT_MODEL = "latup-net"
+FAST_MODEL = "latup-net-fast"
 DEFAULT_LABELS = "brats2021"
 AUTO = "auto"
 ENGINES = ("auto", "onnxruntime", "openvino")
@@ -138,6 +140,8 @@ class SegmentSettings:
         labels: Label scheme of the mask that is written.
         preparation: How the study is made model-ready.
         inference: How the network is run.
+        tta: Whether each window is also seen mirrored, in 8 views whose answers are averaged.
+        low_memory: Whether the smallest window that the model was measured with is used.
         space: On which grid the mask is written.
         channels: Order of the modalities in a 4-D file, apart by commas; None if the study
             is not one file, or a `dataset.json` states it.
@@ -146,6 +150,9 @@ class SegmentSettings:
         keep_intermediates: Whether to write the aligned images and the brain mask.
         dicom_seg: Whether to write a DICOM Segmentation too.
         overwrite: Whether earlier results may be replaced.
+
+    Raises:
+        UnknownLabelSchemeError: If there are no such labels.
     """
 
     model: str = DEFAULT_MODEL
@@ -153,6 +160,8 @@ class SegmentSettings:
     labels: str = DEFAULT_LABELS
     preparation: PreparationSettings = field(default_factory=PreparationSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
+    tta: bool = False
+    low_memory: bool = False
     space: Space = Space.NATIVE
     channels: str | None = None
     preview: bool = False
@@ -160,6 +169,9 @@ class SegmentSettings:
     keep_intermediates: bool = False
     dicom_seg: bool = False
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        label_scheme(self.labels)
 
 
 class LesionChallenge(StrEnum):
@@ -181,6 +193,9 @@ class EvaluateSettings:
         labels_references: Label scheme of the references, or "auto".
         skip_missing: Whether references without a prediction are left out.
         overwrite: Whether earlier results may be replaced.
+
+    Raises:
+        UnknownLabelSchemeError: If there are no such labels.
     """
 
     rule: LesionChallenge = LesionChallenge.GLI
@@ -188,6 +203,11 @@ class EvaluateSettings:
     labels_references: str = AUTO
     skip_missing: bool = False
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (self.labels_predictions, self.labels_references):
+            if name != AUTO:
+                label_scheme(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,28 +10,31 @@ import typer
 
 from latup_cli.cli import batch_progress, console
 from latup_cli.cli.options import (
+    AnyModelName,
     BiasField,
     DeviceName,
     DicomSeg,
     EngineName,
+    Fast,
     Force,
     Json,
     KeepIntermediates,
     Labels,
+    LowMemory,
     MaskSpace,
-    ModelName,
     Output,
     Preview,
     Quiet,
     Register,
     SaveProbabilities,
     SkullStripping,
+    Tta,
     Verbose,
     Weights,
+    chosen_model_name,
 )
 from latup_cli.config import (
     DEFAULT_LABELS,
-    DEFAULT_MODEL,
     BatchSettings,
     Device,
     InferenceSettings,
@@ -92,8 +95,11 @@ def batch(
     save_probabilities: SaveProbabilities = False,
     keep_intermediates: KeepIntermediates = False,
     dicom_seg: DicomSeg = False,
-    model: ModelName = DEFAULT_MODEL,
+    model: AnyModelName = None,
+    fast: Fast = False,
     weights: Weights = None,
+    tta: Tta = False,
+    low_memory: LowMemory = False,
     device: DeviceName = "auto",
     engine: EngineName = "auto",
     json: Json = False,
@@ -113,13 +119,15 @@ def batch(
             return
         settings = BatchSettings(
             segment=SegmentSettings(
-                model=model,
+                model=chosen_model_name(model, weights, fast=fast),
                 weights=weights,
                 labels=labels,
                 preparation=PreparationSettings(
                     register=register, skull_strip=skull_strip, n4=n4, force=force
                 ),
                 inference=InferenceSettings(device=Device.parse(device), engine=engine),
+                tta=tta,
+                low_memory=low_memory,
                 space=space,
                 channels=channels,
                 preview=preview,

@@ -136,6 +136,8 @@ def _tell_choices(done: Segmented) -> None:
     for step in done.report.steps:
         settings = ", ".join(f"{key}={value}" for key, value in step.settings.items())
         note(f"{step.name}: {settings} ({step.seconds:.2f} s)")
+    windows = f"{done.report.windows} of {' x '.join(map(str, done.report.window))} voxels"
+    note(f"windows: {windows}, views of each: {done.report.views}")
     for stage, seconds in done.report.stage_seconds.items():
         note(f"{_WORDS[stage].lower()}: {seconds:.2f} s")
 

@@ -51,14 +51,14 @@ def evaluate(
     Files are paired by patient: ID/ID_seg.nii.gz, ID/latup/ID_seg.nii.gz, ID_seg.nii.gz,
     ID.nii.gz.
     """
-    settings = EvaluateSettings(
-        rule=rule,
-        labels_predictions=labels_predictions,
-        labels_references=labels_references,
-        skip_missing=skip_missing,
-        overwrite=overwrite,
-    )
     with console.explained(verbose=verbose), _progress(show=not (quiet or json)) as announce:
+        settings = EvaluateSettings(
+            rule=rule,
+            labels_predictions=labels_predictions,
+            labels_references=labels_references,
+            skip_missing=skip_missing,
+            overwrite=overwrite,
+        )
         from latup_cli.workflows.evaluate import evaluate_segmentations
 
         done = evaluate_segmentations(predictions, references, output, settings, announce=announce)

@@ -39,12 +39,14 @@ def _lines(known: Info, notice: str) -> list[str]:
 
 
 def _model(model: KnownModel) -> list[str]:
-    spec = model.spec
+    spec, smallest = model.spec, model.spec.smallest_window
     facts = {
         "weights": f"{spec.parameters:,} parameters, {model.megabytes:.1f} MB, {model.folder}",
         "sha256": spec.sha256,
         "input": f"{', '.join(spec.channels)}; {_times(spec.spacing_mm)} mm, {spec.axis_order}",
         "window": f"{_times(spec.window)} voxels",
+        "with --low-memory": f"{_times(smallest.shape)} voxels" if smallest else "",
+        "smallest ET": ", ".join(f"{ml:g} mL" for ml in spec.smallest_ml.values()),
         "classes": ", ".join(spec.classes),
         "trained on": spec.trained_on or "not stated",
         "measured": _measured(spec),

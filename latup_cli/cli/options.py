@@ -8,7 +8,8 @@ from typing import Annotated, TypeAlias
 import typer
 
 from latup_cli import __version__
-from latup_cli.config import SkullStrip, Space
+from latup_cli.config import DEFAULT_MODEL, FAST_MODEL, SkullStrip, Space
+from latup_cli.errors import FastModelError
 
 
 def _tell_version(wanted: bool) -> None:
@@ -40,6 +41,21 @@ Verbose: TypeAlias = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say what was chosen and why; show tracebacks.")
 ]
 ModelName: TypeAlias = Annotated[str, typer.Option("--model", help="A shipped model.")]
+AnyModelName: TypeAlias = Annotated[
+    str | None, typer.Option("--model", help="A shipped model.", show_default=DEFAULT_MODEL)
+]
+Fast: TypeAlias = Annotated[
+    bool,
+    typer.Option("--fast", help=f"Less time, by a smaller model: --model {FAST_MODEL}."),
+]
+Tta: TypeAlias = Annotated[
+    bool,
+    typer.Option("--tta", help="Average 8 mirrored views of each window; takes 8 times as long."),
+]
+LowMemory: TypeAlias = Annotated[
+    bool,
+    typer.Option("--low-memory", help="Look in the model's smallest window; gives another result."),
+]
 Weights: TypeAlias = Annotated[
     Path | None,
     typer.Option("--weights", envvar="LATUP_WEIGHTS", help="Folder of a trained model."),
@@ -83,3 +99,18 @@ Version: TypeAlias = Annotated[
     bool,
     typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version."),
 ]
+
+
+def chosen_model_name(model: str | None, weights: Path | None, *, fast: bool) -> str:
+    """The shipped model that `--model` and `--fast` mean together.
+
+    Raises:
+        FastModelError: If `--fast` stands beside other weights or another model.
+    """
+    if not fast:
+        return DEFAULT_MODEL if model is None else model
+    if weights is not None:
+        raise FastModelError("--weights")
+    if model not in (None, FAST_MODEL):
+        raise FastModelError(f"--model {model}")
+    return FAST_MODEL

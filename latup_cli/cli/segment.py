@@ -9,17 +9,19 @@ import typer
 
 from latup_cli.cli import console
 from latup_cli.cli.options import (
+    AnyModelName,
     BiasField,
     BrainMask,
     DeviceName,
     DicomSeg,
     EngineName,
+    Fast,
     Force,
     Json,
     KeepIntermediates,
     Labels,
+    LowMemory,
     MaskSpace,
-    ModelName,
     Output,
     Overwrite,
     PrecisionName,
@@ -29,12 +31,13 @@ from latup_cli.cli.options import (
     SaveProbabilities,
     SkullStripping,
     Threads,
+    Tta,
     Verbose,
     Weights,
+    chosen_model_name,
 )
 from latup_cli.config import (
     DEFAULT_LABELS,
-    DEFAULT_MODEL,
     Device,
     InferenceSettings,
     PreparationSettings,
@@ -86,8 +89,11 @@ def segment(
     keep_intermediates: KeepIntermediates = False,
     dicom_seg: DicomSeg = False,
     overwrite: Overwrite = False,
-    model: ModelName = DEFAULT_MODEL,
+    model: AnyModelName = None,
+    fast: Fast = False,
     weights: Weights = None,
+    tta: Tta = False,
+    low_memory: LowMemory = False,
     device: DeviceName = "auto",
     engine: EngineName = "auto",
     precision: PrecisionName = "auto",
@@ -106,7 +112,7 @@ def segment(
         raise typer.BadParameter("Give a folder, or the four files.", param_hint="PATIENT_DIR")
     with console.explained(verbose=verbose):
         settings = SegmentSettings(
-            model=model,
+            model=chosen_model_name(model, weights, fast=fast),
             weights=weights,
             labels=labels,
             preparation=PreparationSettings(
@@ -119,6 +125,8 @@ def segment(
             inference=InferenceSettings(
                 device=Device.parse(device), engine=engine, precision=precision, threads=threads
             ),
+            tta=tta,
+            low_memory=low_memory,
             space=space,
             channels=channels,
             preview=preview,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -73,6 +74,9 @@ class ModelSpec:
         precisions: "bfloat16" or "int8" to what was measured in it. May be missing.
         bytes_per_voxel: Engine and precision, such as "openvino float32", to the memory that its
             arrays take per voxel of a window, measured. May be missing.
+        smallest_ml: Region, so far only "ET", to the volume in mL below which it is not believed:
+            less enhancing tumor than that in a whole study counts as NCR, as BraTS entries have
+            done since 2017. May be missing; what is not named is kept however small.
     """
 
     name: str
@@ -97,8 +101,16 @@ class ModelSpec:
     windows: tuple[MeasuredWindow, ...] = ()
     precisions: Mapping[str, MeasuredPrecision] = field(default_factory=dict)
     bytes_per_voxel: Mapping[str, float] = field(default_factory=dict)
+    smallest_ml: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def default_window(self) -> MeasuredWindow:
-        """The window that is used unless memory asks for a smaller one."""
+        """The window that is used unless a smaller one is asked for."""
         return self.windows[0] if self.windows else MeasuredWindow(self.window)
+
+    @property
+    def smallest_window(self) -> MeasuredWindow | None:
+        """The smallest listed window; None if none is smaller than the default."""
+        default = math.prod(self.window)
+        below = [window for window in self.windows if math.prod(window.shape) < default]
+        return min(below, key=lambda window: math.prod(window.shape), default=None)

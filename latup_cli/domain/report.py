@@ -129,6 +129,8 @@ class Report:
         model: The weights.
         runs_on: The device that was asked for, the one that was used, and why.
         windows: Windows that the network was run on.
+        window: Voxels of each along i, j, k, on the model's grid.
+        views: How often each was seen, mirrored differently: 1, or 8 with `--tta`.
         software: Package to version.
         machine: Kind of computer.
         stage_seconds: Stage to seconds, in the order of the work.
@@ -154,6 +156,7 @@ class Report:
     model: ModelIdentity
     runs_on: RunsOn
     windows: int
+    window: Shape
     software: Mapping[str, str]
     machine: Machine
     stage_seconds: Mapping[str, float]
@@ -164,6 +167,7 @@ class Report:
     quality: tuple[Finding, ...] = ()
     aligned_grid: InputGrid | None = None
     native_volumes: Volumes | None = None
+    views: int = 1
     notice: str = NOTICE
     schema_version: int = SCHEMA_VERSION
 

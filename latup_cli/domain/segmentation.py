@@ -63,9 +63,13 @@ class Segmentations:
         native: On the grid of the T1ce as it came; the same object where that is one grid.
         runs_on: Where the network ran.
         windows: How many windows it took.
+        views: How often each window was seen, mirrored differently.
+        notes: What was done to the answer that people should know.
     """
 
     aligned: Segmentation
     native: Segmentation
     runs_on: RunsOn
     windows: int
+    views: int = 1
+    notes: tuple[str, ...] = ()

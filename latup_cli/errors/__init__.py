@@ -63,6 +63,7 @@ from latup_cli.errors.labeled import (
     AmbiguousCaseError,
     AmbiguousLabelsError,
     CaseGridError,
+    DeclaredSchemeError,
     LabeledDataError,
     LabelValuesError,
     MissingPredictionsError,
@@ -70,7 +71,6 @@ from latup_cli.errors.labeled import (
     NoPairsError,
     SegmentationGridError,
     SegmentationsNotFoundError,
-    UnknownLabelSchemeError,
 )
 from latup_cli.errors.quality import (
     CheckRefusedError,
@@ -94,6 +94,7 @@ from latup_cli.errors.run import (
     PrecisionMissingError,
     ReadBackError,
     SampleExistsError,
+    SmallerWindowMissingError,
 )
 from latup_cli.errors.study import (
     AmbiguousModalityError,
@@ -121,11 +122,13 @@ from latup_cli.errors.usage import (
     ChannelOrderError,
     DeviceNameError,
     EngineNameError,
+    FastModelError,
     FileAgainstFolderError,
     PrecisionNameError,
     PrecisionPlaceError,
     StudyNameError,
     ThreadsError,
+    UnknownLabelSchemeError,
     UsageError,
 )
 
@@ -140,12 +143,14 @@ __all__ = [
     "CheckpointError",
     "ClusterError",
     "ConstantImageError",
+    "DeclaredSchemeError",
     "DeviceError",
     "DeviceMemoryError",
     "DeviceNameError",
     "DivergedError",
     "EngineNameError",
     "ExtraMissingError",
+    "FastModelError",
     "FileAgainstFolderError",
     "FlatImageError",
     "GeometryError",
@@ -213,6 +218,7 @@ __all__ = [
     "SingleSliceError",
     "SkullPresentError",
     "SlabError",
+    "SmallerWindowMissingError",
     "StoppedRunError",
     "StudyGoneError",
     "StudyNameError",

@@ -8,16 +8,17 @@ from pathlib import Path
 from latup_cli.errors.study import GeometryError, InputError
 
 
-class UnknownLabelSchemeError(InputError, KeyError):
-    """A label scheme was named that does not exist."""
+class DeclaredSchemeError(InputError):
+    """A segmentation's header declares a label scheme that does not exist."""
 
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(name, known)
-        self.hint = f"Choose one of: {', '.join(known)}."
-        self.name = name
+    hint = "Name the file's scheme: --labels-predictions or --labels-references (latup evaluate)."
+
+    def __init__(self, path: Path | str, scheme: str) -> None:
+        super().__init__(path, scheme)
 
     def __str__(self) -> str:
-        return f"There is no label scheme '{self.name}'."
+        path, scheme = self.args
+        return f"{path} declares labels of an unknown scheme, {scheme!r}."
 
 
 class LabelValuesError(InputError):

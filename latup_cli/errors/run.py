@@ -23,7 +23,10 @@ class ModelNotFoundError(ModelError, FileNotFoundError):
             self.hint = f"Shipped models: {', '.join(known)}. A trained one: --weights DIR."
 
     def __str__(self) -> str:
-        return f"There is no model at {self.args[0]}."
+        wanted = self.args[0]
+        if isinstance(wanted, str):
+            return f"There is no shipped model '{wanted}'."
+        return f"There is no model at {wanted}."
 
 
 class ModelSpecError(ModelError, ValueError):
@@ -71,6 +74,18 @@ class PrecisionMissingError(ModelError):
         return f"This model has no weights for {self.args[0]}."
 
 
+class SmallerWindowMissingError(ModelError):
+    """The model was measured with one window only, and little memory was asked for."""
+
+    hint = "Leave out --low-memory, or use another model."
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} was measured with no smaller window than the one it always uses."
+
+
 class DeviceError(LatupError, RuntimeError):
     """The device that was asked for cannot be used."""
 
@@ -116,7 +131,9 @@ class NotEnoughMemoryError(DeviceMemoryError):
         self.reason = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free"
         if smaller:
             sizes = "x".join(map(str, smaller))
-            self.hint = f"Close other programs, or use --window {sizes}, which gives other results."
+            self.hint = (
+                f"Close other programs, or use --low-memory: windows of {sizes}, other results."
+            )
 
     def __str__(self) -> str:
         window = " x ".join(map(str, self.args[2]))

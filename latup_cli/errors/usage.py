@@ -59,6 +59,29 @@ class PrecisionPlaceError(UsageError):
         return f"Only OpenVINO on the CPU computes in {self.args[0]}."
 
 
+class FastModelError(UsageError):
+    """`--fast` stands beside another choice of model."""
+
+    hint = "Leave out one of them; the variable LATUP_WEIGHTS counts as --weights."
+
+    def __init__(self, other: str) -> None:
+        super().__init__(other)
+
+    def __str__(self) -> str:
+        return f"--fast and {self.args[0]} name two models."
+
+
+class UnknownLabelSchemeError(UsageError, KeyError):
+    """A label scheme was named that does not exist."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name, known)
+        self.hint = f"Choose one of: {', '.join(known)}."
+
+    def __str__(self) -> str:
+        return f"There is no label scheme '{self.args[0]}'."
+
+
 class ThreadsError(UsageError):
     """`--threads` is no number of threads."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,3 +48,29 @@ def decode(regions: npt.NDArray[np.float32], brain: npt.NDArray[np.bool_]) -> np
         inside &= probability > _THRESHOLD
         np.copyto(labels, np.uint8(_INNERMOST[name]), where=inside)
     return labels
+
+
+def unbelieved_ml(
+    labels: npt.NDArray[np.uint8], voxel_ml: float, smallest_ml: Mapping[str, float]
+) -> float:
+    """Volume in mL of an enhancing tumor that is too small to be believed.
+
+    Args:
+        labels: (i, j, k) in the numbers of `Tissue`: everything that was found in a study.
+        voxel_ml: Volume of one voxel in mL.
+        smallest_ml: Region to the volume from which it is believed; see `ModelSpec`.
+
+    Returns:
+        The total volume of ET if there is any and it is less than that, else 0.
+    """
+    found = int(np.count_nonzero(labels == Tissue.ET)) * voxel_ml
+    return found if found < smallest_ml.get("ET", 0.0) else 0.0
+
+
+def without_enhancement(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The same labels with every voxel of ET as NCR, so that WT and TC stay as they are.
+
+    Args:
+        labels: (i, j, k) in the numbers of `Tissue`; not written to.
+    """
+    return np.where(labels == Tissue.ET, np.uint8(Tissue.NCR), labels)

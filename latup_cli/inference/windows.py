@@ -33,21 +33,23 @@ class WindowPlan:
         inside: Where the image lies in there; around it are zeros.
         windows: All of one size, in the order of their first voxels.
         covered: Voxels that lie in at least one window.
+        views: How often each window is computed, mirrored differently.
     """
 
     size: Shape
     inside: Box
     windows: tuple[Box, ...]
     covered: int
+    views: int = 1
 
     @property
     def voxels(self) -> int:
-        """Voxels that the network computes, those of several windows more than once."""
-        return len(self.windows) * math.prod(self.windows[0].shape)
+        """Voxels that the network computes, those of several windows or views more than once."""
+        return self.views * len(self.windows) * math.prod(self.windows[0].shape)
 
     @property
     def repeated_share(self) -> float:
-        """Share of the computed voxels that another window has computed already, in [0, 1)."""
+        """Share of the computed voxels that were computed in another window or view, in [0, 1)."""
         return 1.0 - self.covered / self.voxels
 
 
@@ -65,7 +67,7 @@ def window_starts(first: int, stop: int, window: int, overlap: float) -> list[in
     return [round(start) for start in np.linspace(first, stop - window, count)]
 
 
-def plan_windows(brain: _Brain, window: Shape, overlap: float) -> WindowPlan:
+def plan_windows(brain: _Brain, window: Shape, overlap: float, *, views: int = 1) -> WindowPlan:
     """The fewest windows that see every voxel of a brain; a brain that fits one is seen at once.
 
     The brain is cut into slabs along one axis, each slab into bars, each bar into windows, so
@@ -76,6 +78,7 @@ def plan_windows(brain: _Brain, window: Shape, overlap: float) -> WindowPlan:
         brain: (i, j, k) on the image's voxels; if it is empty, the whole image is planned for.
         window: Voxels of a window along i, j, k.
         overlap: Least share of a window that its neighbor in a row sees too, in [0, 1).
+        views: How often each window will be computed, mirrored differently.
     """
     size, inside = _room(brain.shape, window)
     if not brain.any():
@@ -86,7 +89,7 @@ def plan_windows(brain: _Brain, window: Shape, overlap: float) -> WindowPlan:
     plans = [[*_rows(padded, {}, order, window, overlap)] for order in orders]
     fewest = min(plans, key=len)
     windows = tuple(sorted((_box(start, window) for start in fewest), key=lambda box: box.start))
-    return WindowPlan(size, inside, windows, _covered(windows))
+    return WindowPlan(size, inside, windows, _covered(windows), views)
 
 
 def bell(window: Shape) -> Array:

@@ -75,6 +75,8 @@ def build_report(
         model=model_identity(spec),
         runs_on=replace(runs_on, reason=redaction.text(runs_on.reason)),
         windows=found.windows,
+        window=spec.window,
+        views=found.views,
         software=software_versions(runs_on.engine),
         machine=Machine(platform.system(), platform.machine()),
         stage_seconds=dict(run.stage_seconds),

@@ -125,6 +125,8 @@ def as_json(report: Report) -> dict[str, object]:
             "threads": report.runs_on.threads,
             "options": dict(report.runs_on.options),
             "windows": report.windows,
+            "window": list(report.window),
+            "views": report.views,
         },
         "seconds": {stage: round(s, 3) for stage, s in report.stage_seconds.items()},
         "software": dict(report.software),

@@ -19,6 +19,7 @@ from latup_cli.cohort.plan import Plan, Wanted, make_plan, part_of
 from latup_cli.cohort.results import write_results
 from latup_cli.config import BatchSettings, SegmentSettings, default_output
 from latup_cli.domain.cohort import DONE, FAILED, PENDING, Cohort, Patient, Record, Task
+from latup_cli.domain.model import MeasuredWindow
 from latup_cli.domain.study import REFERENCE
 from latup_cli.errors import (
     InputError,
@@ -28,9 +29,8 @@ from latup_cli.errors import (
     StoppedRunError,
     StudyGoneError,
 )
-from latup_cli.inference.models import Model, load_model, shipped_model
+from latup_cli.inference.models import Model, chosen_model
 from latup_cli.intake.naming import same_on_some_system
-from latup_cli.labels import label_scheme
 from latup_cli.workflows.batch_intake import find_cohort
 from latup_cli.workflows.batch_leftovers import remove_leftovers
 from latup_cli.workflows.batch_page import write_study_page
@@ -157,11 +157,10 @@ def run_batch(
         InterruptedRunError: After Ctrl-C; what is done stays done (130).
     """
     settings = settings or BatchSettings()
-    label_scheme(settings.segment.labels)
     cohort = find_cohort(study, settings.segment.channels)
     output = output or default_output(cohort.root)
     patients = part_of(cohort.patients, settings.num_parts, settings.part_id)
-    model = _model(settings.segment)
+    model = chosen_model(settings.segment)
     identity = settings_identity(model_facts(model), settings.segment)
     going = _Going(output, cohort, patients, identity, settings.segment, tell)
     wanted = Wanted(
@@ -193,8 +192,16 @@ def run_batch(
 
 
 def model_facts(model: Model) -> tuple[object, ...]:
-    """What tells a model from others in its results; its prose does not."""
-    spec = model.spec
+    """What tells a model from others in its results; its prose does not.
+
+    What is not said in a description adds nothing, so that a field that is added to the
+    program later does not make anybody's results void.
+    """
+    spec, overlap = model.spec, model.spec.default_window.overlap
+    optional = {
+        "overlap": overlap if overlap != MeasuredWindow(spec.window).overlap else None,
+        "smallest_ml": sorted(spec.smallest_ml.items()),
+    }
     return (
         spec.sha256,
         spec.channels,
@@ -205,6 +212,7 @@ def model_facts(model: Model) -> tuple[object, ...]:
         spec.stride,
         spec.classes,
         spec.activation,
+        *((name, fact) for name, fact in optional.items() if fact is not None and fact != []),
     )
 
 
@@ -290,10 +298,6 @@ def _with_threads(settings: BatchSettings) -> SegmentSettings:
         return settings.segment
     threads = max(1, (os.cpu_count() or 1) // settings.jobs)
     return replace(settings.segment, inference=replace(inference, threads=threads))
-
-
-def _model(settings: SegmentSettings) -> Model:
-    return load_model(settings.weights) if settings.weights else shipped_model(settings.model)
 
 
 def _task(patient: Patient, output: Path) -> Task:

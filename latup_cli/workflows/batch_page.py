@@ -65,6 +65,8 @@ def _in_words(settings: SegmentSettings) -> dict[str, str]:
         "Skull stripping": preparation.skull_strip.value,
         "Bias field removed": _YES[preparation.n4],
         "Checks overruled": _YES[preparation.force],
+        "Windows seen mirrored too": _YES[settings.tta],
+        "Smallest window": _YES[settings.low_memory],
         "Order in 4-D files": settings.channels or "",
         "Device asked for": str(inference.device),
         "Engine asked for": inference.engine,

@@ -15,19 +15,17 @@ from latup_cli.cohort.hashing import content_key, hash_inputs, stamp, unchanged
 from latup_cli.cohort.results import row_of_report
 from latup_cli.config import SegmentSettings
 from latup_cli.domain.cohort import DONE, FAILED, Failure, HashedFile, Record, Task
-from latup_cli.domain.study import REFERENCE
 from latup_cli.errors import (
     DeviceError,
     InputsChangedError,
     LatupError,
     OutputError,
     ReadBackError,
-    SegmentationSourceError,
 )
-from latup_cli.inference.models import Model
+from latup_cli.inference.models import Model, chosen_model
 from latup_cli.workflows.engines import Opened, open_engine
-from latup_cli.workflows.results import Job, Outcome, Segmented, write_results
-from latup_cli.workflows.segment import chosen_model, predict_job, prepare_job
+from latup_cli.workflows.results import Outcome, Segmented, make_job, write_results
+from latup_cli.workflows.segment import predict_job, prepare_job
 from latup_cli.workflows.stages import Stages
 
 _NOBODY_CAN_WRITE = frozenset(
@@ -95,16 +93,14 @@ class Segmenter:
 
     def _segment(self, task: Task) -> Segmented:
         stages, spec = Stages(), self.model.spec
-        if self.settings.dicom_seg and not task.files.modalities[REFERENCE].series:
-            raise SegmentationSourceError("it did not come as DICOM")
-        job = Job(task.files, task.source, task.output / task.name)
+        job = make_job(task.files, task.source, task.output / task.name, self.settings)
         ready = prepare_job(job, spec, self.settings, stages)
         with self._network:
             with stages("segment"):
                 found = predict_job(ready, spec, self.opened, self.settings)
             warnings = self.opened.warnings
             self._back_to_device()
-        outcome = Outcome(ready.study, ready, found, spec, warnings)
+        outcome = Outcome(ready.study, ready, found, self.model, warnings)
         return write_results(job, outcome, self.settings, stages)
 
     def _back_to_device(self) -> None:

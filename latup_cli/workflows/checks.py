@@ -255,9 +255,9 @@ def _dice(mask: Path, answer: Path) -> dict[str, float]:
 
 
 def _chosen(settings: SegmentSettings) -> Model:
-    from latup_cli.inference.models import load_model, shipped_model
+    from latup_cli.inference.models import chosen_model
 
-    return load_model(settings.weights) if settings.weights else shipped_model(settings.model)
+    return chosen_model(settings)
 
 
 CHECKS: Mapping[str, tuple[Look, tuple[str, ...]]] = {

@@ -15,6 +15,7 @@ from latup_cli.domain.label_schemes import detect_scheme
 from latup_cli.domain.orientation import Reorientation
 from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import (
+    DeclaredSchemeError,
     ImageError,
     LabelValuesError,
     MissingPredictionsError,
@@ -31,7 +32,7 @@ from latup_cli.imaging import nifti
 from latup_cli.imaging.atomic import staging
 from latup_cli.intake.naming import outward, shown
 from latup_cli.intake.rules import SEGMENTATION, recognize
-from latup_cli.labels import LabelScheme, label_scheme
+from latup_cli.labels import SCHEMES, LabelScheme, label_scheme
 
 Announce: TypeAlias = Callable[[str, float], None]
 """Name of the case that comes next, and the share of the work that is done, in [0, 1]."""
@@ -158,14 +159,15 @@ def _schemes(seen: Mapping[Path, _Seen], asked: str) -> Mapping[Path, LabelSchem
     """The scheme that was named; else the one a file declares, or the one its set shows.
 
     Raises:
-        UnknownLabelSchemeError: If a scheme was named or declared that does not exist.
+        UnknownLabelSchemeError: If a scheme was named that does not exist.
+        DeclaredSchemeError: If a file declares one that does not exist.
         AmbiguousLabelsError: If the voxel values do not tell.
         LabelValuesError: If a file has values that its scheme does not have.
     """
     if asked != AUTO:
         schemes = dict.fromkeys(seen, label_scheme(asked))
     else:
-        schemes = {path: label_scheme(s.declared) for path, s in seen.items() if s.declared}
+        schemes = {path: _declared(s) for path, s in seen.items() if s.declared}
         silent = {path: s.values for path, s in seen.items() if not s.declared}
         if silent:
             found = detect_scheme({str(seen[path].name): silent[path] for path in silent})
@@ -175,6 +177,12 @@ def _schemes(seen: Mapping[Path, _Seen], asked: str) -> Mapping[Path, LabelSchem
         if unknown:
             raise LabelValuesError(seen[path].name, tuple(sorted(unknown)), scheme.name)
     return schemes
+
+
+def _declared(seen: _Seen) -> LabelScheme:
+    if seen.declared not in SCHEMES:
+        raise DeclaredSchemeError(seen.name, seen.declared)
+    return SCHEMES[seen.declared]
 
 
 def _score(

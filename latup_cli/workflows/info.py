@@ -12,7 +12,8 @@ from latup_cli.config import DEFAULT_LABELS, DEFAULT_MODEL, weights_root
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.report import NOTICE
 from latup_cli.errors import ModelNotFoundError
-from latup_cli.inference.models import SPEC_FILE, read_spec, shipped_models
+from latup_cli.inference.model_json import read_spec
+from latup_cli.inference.models import SPEC_FILE, shipped_models
 from latup_cli.labels import MODALITIES, REGIONS, SCHEMES, LabelScheme
 
 SCHEMA_VERSION = 1

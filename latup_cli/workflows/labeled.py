@@ -102,7 +102,8 @@ def scheme_of(patients: Sequence[LabeledFiles], declared: str) -> LabelScheme:
 
     Raises:
         LabeledDataError: If a segmentation cannot be read.
-        InputError: If there is no such scheme, or the values do not decide.
+        UnknownLabelSchemeError: If there is no such scheme.
+        AmbiguousLabelsError: If the values do not decide.
     """
     if declared != AUTO:
         return label_scheme(declared)

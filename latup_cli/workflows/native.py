@@ -9,7 +9,7 @@ from latup_cli.domain.grid import Grid
 from latup_cli.domain.segmentation import Segmentation
 from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap, Mask
-from latup_cli.inference.decode import decode
+from latup_cli.inference.decode import decode, without_enhancement
 from latup_cli.labels import REGIONS, LabelScheme
 from latup_cli.preprocess.restore import onto, to_native
 from latup_cli.workflows.predict import TISSUE_NUMBERS, Prediction
@@ -48,6 +48,8 @@ def on_native_grid(
 ) -> Segmentation:
     """The answer on another grid in the same space: scores are moved, then labels are decided.
 
+    Whether an enhancing tumor is too small was decided where the network looked, once.
+
     Args:
         found: What the network said.
         prepared: What it was asked.
@@ -57,7 +59,9 @@ def on_native_grid(
     """
     inside = onto(prepared.brain.data[None].astype(np.float32), prepared, native)[0] > _HALF
     regions = onto(found.regions, prepared, native)
-    labels = LabelMap(decode(regions, inside), native, TISSUE_NUMBERS)
+    decoded = decode(regions, inside)
+    decoded = without_enhancement(decoded) if found.unbelieved_ml else decoded
+    labels = LabelMap(decoded, native, TISSUE_NUMBERS)
     kept = dict(zip(REGIONS, regions, strict=True)) if probabilities else {}
     return Segmentation(labels.renumbered(scheme), Mask(inside, native), _clipped(kept))
 

@@ -11,7 +11,13 @@ import numpy.typing as npt
 from latup_cli.domain.model import MeasuredWindow, ModelSpec
 from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap
-from latup_cli.inference.decode import decode, region_probabilities
+from latup_cli.inference.decode import (
+    decode,
+    region_probabilities,
+    unbelieved_ml,
+    without_enhancement,
+)
+from latup_cli.inference.mirrors import VIEWS, mirrored
 from latup_cli.inference.windows import Predict, WindowPlan, plan_windows, predict_image
 from latup_cli.labels import SCHEMES
 from latup_cli.preprocess.restore import to_native, to_native_block
@@ -28,22 +34,30 @@ class Prediction:
         labels: On the input's grid and in its axis order, in the numbers of `Tissue`.
         regions: (3, i, j, k) float32 probabilities of WT, TC, ET on the native block.
         windows: How many windows it took.
+        views: How often each of them was seen, mirrored differently.
+        unbelieved_ml: Volume in mL of an enhancing tumor that was too small to be believed and
+            is NCR in `labels`, not in `regions`; 0 if there was none.
     """
 
     labels: LabelMap
     regions: npt.NDArray[np.float32]
     windows: int
+    views: int = 1
+    unbelieved_ml: float = 0.0
 
 
-def plan_prepared(prepared: PreparedStudy, window: MeasuredWindow) -> WindowPlan:
+def plan_prepared(
+    prepared: PreparedStudy, window: MeasuredWindow, *, tta: bool = False
+) -> WindowPlan:
     """Where the network will look in a prepared study, and what that costs.
 
     Args:
         prepared: What the network will see; it is 0 outside the brain.
         window: One that the model was measured with.
+        tta: Whether each window is seen mirrored too.
     """
     brain = np.logical_or.reduce(prepared.image)
-    return plan_windows(brain, window.shape, window.overlap)
+    return plan_windows(brain, window.shape, window.overlap, views=VIEWS if tta else 1)
 
 
 def predict_prepared(
@@ -52,6 +66,7 @@ def predict_prepared(
     predict: Predict,
     *,
     window: MeasuredWindow | None = None,
+    tta: bool = False,
     on_share: Callable[[float], None] = lambda _: None,
 ) -> Prediction:
     """Run windows, bring the regions to the native block, decode them, and put them back.
@@ -61,14 +76,18 @@ def predict_prepared(
         spec: The model's description.
         predict: The network, ready for windows of that size.
         window: One that the model was measured with; None for its default.
+        tta: Whether each window is seen mirrored too, and the answers averaged.
         on_share: Called after each window with the share of windows that are done.
     """
-    plan = plan_prepared(prepared, window or spec.default_window)
+    plan = plan_prepared(prepared, window or spec.default_window, tta=tta)
+    look = mirrored(predict) if tta else predict
     classes = predict_image(
-        prepared.image, predict, plan, classes=len(spec.classes), on_share=on_share
+        prepared.image, look, plan, classes=len(spec.classes), on_share=on_share
     )
     regions = to_native_block(region_probabilities(classes), prepared)
-    labels = to_native(decode(regions, prepared.brain.data), prepared)
+    decoded = decode(regions, prepared.brain.data)
+    too_small = unbelieved_ml(decoded, prepared.brain.grid.voxel_ml, spec.smallest_ml)
+    labels = to_native(without_enhancement(decoded) if too_small else decoded, prepared)
     native = prepared.placement.native
     label_map = LabelMap(labels.astype(np.uint8, copy=False), native, TISSUE_NUMBERS)
-    return Prediction(label_map, regions, len(plan.windows))
+    return Prediction(label_map, regions, len(plan.windows), plan.views, too_small)

@@ -12,15 +12,20 @@ import numpy as np
 
 from latup_cli import __version__
 from latup_cli.config import SegmentSettings, Space
-from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.report import Report
 from latup_cli.domain.segmentation import Segmentations
 from latup_cli.domain.study import REFERENCE, AlignedStudy, SpatialCodes, Study, StudyFiles
 from latup_cli.domain.transform import Registration
 from latup_cli.domain.volume import LabelMap
-from latup_cli.errors import OutputError, OutputExistsError, ReadBackError
+from latup_cli.errors import (
+    OutputError,
+    OutputExistsError,
+    ReadBackError,
+    SegmentationSourceError,
+)
 from latup_cli.imaging import nifti
 from latup_cli.imaging.atomic import staging
+from latup_cli.inference.models import Model
 from latup_cli.intake.naming import same_on_some_system
 from latup_cli.labels import MODALITIES
 from latup_cli.reporting.build import RunFacts, build_report, model_identity
@@ -88,15 +93,26 @@ class Outcome:
         study: The images as they came.
         ready: The same aligned and prepared, with what was measured on the way.
         found: What the network said.
-        spec: The model's description.
+        model: What said it.
         warnings: What happened to the engine on the way.
     """
 
     study: Study
     ready: Ready
     found: Segmentations
-    spec: ModelSpec
+    model: Model
     warnings: tuple[str, ...] = ()
+
+
+def make_job(files: StudyFiles, source: Path, output: Path, settings: SegmentSettings) -> Job:
+    """One study's job, if its files can give what the settings ask for.
+
+    Raises:
+        SegmentationSourceError: If a DICOM Segmentation of other files is asked for.
+    """
+    if settings.dicom_seg and not files.modalities[REFERENCE].series:
+        raise SegmentationSourceError("it did not come as DICOM")
+    return Job(files, source, output)
 
 
 def check_output(job: Job, *, overwrite: bool) -> None:
@@ -186,7 +202,7 @@ def _write_dicom_seg(path: Path, outcome: Outcome) -> None:
         path,
         outcome.found.native.labels,
         outcome.study.files.modalities[REFERENCE].series,
-        model=model_identity(outcome.spec),
+        model=model_identity(outcome.model.spec),
         software_version=__version__,
     )
 
@@ -205,15 +221,15 @@ def _write_intermediates(
 
 
 def _report(job: Job, outcome: Outcome, stages: Stages) -> Report:
-    ready = outcome.ready
+    ready, found, model = outcome.ready, outcome.found, outcome.model
     run = RunFacts(
         folder=job.source,
         created=datetime.now(UTC),
         stage_seconds=stages.seconds,
-        warnings=(*ready.warnings, *outcome.warnings),
+        warnings=(*ready.warnings, *model.notes, *outcome.warnings, *found.notes),
         quality=ready.quality,
     )
-    return build_report(outcome.study, ready.prepared, outcome.found, outcome.spec, run)
+    return build_report(outcome.study, ready.prepared, found, model.spec, run)
 
 
 @contextmanager

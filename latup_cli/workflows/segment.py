@@ -14,8 +14,7 @@ from latup_cli.config import SegmentSettings, default_output
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.segmentation import Segmentations
 from latup_cli.domain.study import ONE_GRID_MM, REFERENCE, StudyFiles
-from latup_cli.errors import SegmentationSourceError
-from latup_cli.inference.models import Model, load_model, shipped_model
+from latup_cli.inference.models import chosen_model
 from latup_cli.intake.find import find_study, study_from_files
 from latup_cli.intake.load import load_study
 from latup_cli.intake.naming import checked_name
@@ -23,8 +22,15 @@ from latup_cli.labels import label_scheme
 from latup_cli.workflows.align import Ready, make_ready
 from latup_cli.workflows.engines import Opened, open_engine
 from latup_cli.workflows.native import on_aligned_grid, on_native_grid
-from latup_cli.workflows.predict import predict_prepared
-from latup_cli.workflows.results import Job, Outcome, Segmented, check_output, write_results
+from latup_cli.workflows.predict import Prediction, predict_prepared
+from latup_cli.workflows.results import (
+    Job,
+    Outcome,
+    Segmented,
+    check_output,
+    make_job,
+    write_results,
+)
 from latup_cli.workflows.stages import Announce, Stages
 
 
@@ -75,7 +81,7 @@ def segment_study(
             settings,
             on_share=lambda share: announce("segment", share),
         )
-    outcome = Outcome(ready.study, ready, found, model.spec, opened.warnings)
+    outcome = Outcome(ready.study, ready, found, model, opened.warnings)
     return write_results(job, outcome, settings, stages)
 
 
@@ -90,28 +96,16 @@ def plan_job(
     """Find a study's files and make sure that its results can be written; reads no image.
 
     Raises:
-        UsageError: If `name` cannot be part of a file's name, or there are no such labels.
-        InputError: If the files are not there.
+        UsageError: If `name` cannot be part of a file's name.
+        InputError: If the files are not there, or cannot give what was asked for.
         OutputExistsError: If there are results already.
         OutputError: If results cannot be written.
     """
-    label_scheme(settings.labels)
     files = _find(folder, named or {}, name, settings.channels)
     source = folder if folder and folder.is_dir() else files.modalities[REFERENCE].path.parent
-    if settings.dicom_seg and not files.modalities[REFERENCE].series:
-        raise SegmentationSourceError("it did not come as DICOM")
-    job = Job(files, source, output or default_output(source))
+    job = make_job(files, source, output or default_output(source), settings)
     check_output(job, overwrite=settings.overwrite)
     return job
-
-
-def chosen_model(settings: SegmentSettings) -> Model:
-    """The model that the settings name, verified by its hash.
-
-    Raises:
-        ModelError: If it is missing, damaged or not what its description says.
-    """
-    return load_model(settings.weights) if settings.weights else shipped_model(settings.model)
 
 
 def prepare_job(job: Job, spec: ModelSpec, settings: SegmentSettings, stages: Stages) -> Ready:
@@ -141,14 +135,14 @@ def predict_job(
         ready: What the network sees.
         spec: The model's description.
         opened: The model, ready to run.
-        settings: Labels, and whether to keep probabilities.
+        settings: Labels, whether windows are seen mirrored, and whether to keep probabilities.
         on_share: Called after each window with the share of windows that are done.
 
     Returns:
         The segmentation on the aligned and on the native grid.
     """
     prepared, native = ready.prepared, ready.study.grid
-    found = predict_prepared(prepared, spec, opened.predict, on_share=on_share)
+    found = predict_prepared(prepared, spec, opened.predict, tta=settings.tta, on_share=on_share)
     scheme, keep = label_scheme(settings.labels), settings.save_probabilities
     aligned = on_aligned_grid(found, prepared, scheme, probabilities=keep)
     same = native.matches(prepared.placement.native, tolerance_mm=ONE_GRID_MM)
@@ -157,7 +151,20 @@ def predict_job(
         aligned if same else on_native_grid(found, prepared, native, scheme, probabilities=keep),
         opened.runs_on,
         found.windows,
+        found.views,
+        _notes(found, spec),
     )
+
+
+def _notes(found: Prediction, spec: ModelSpec) -> tuple[str, ...]:
+    if not found.unbelieved_ml:
+        return ()
+    smallest_ml = spec.smallest_ml["ET"]
+    note = (
+        f"Only {found.unbelieved_ml:.3f} mL of enhancing tumor were found, less than the "
+        f"{smallest_ml:g} mL from which this model is believed; they count as NCR."
+    )
+    return (note,)
 
 
 def _find(

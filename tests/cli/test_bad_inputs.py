@@ -215,9 +215,10 @@ STUDIES = {
 }  # fmt: skip
 
 OPTIONS = {
-    "labels": Row(3, ("'x'",), "brats2021", options=("--labels", "x")),
+    "labels": Row(2, ("'x'",), "brats2021", options=("--labels", "x")),
     "device": Row(2, ("'y'",), "cuda", options=("--device", "y")),
     "engine": Row(2, ("'torch'",), "openvino", options=("--engine", "torch")),
+    "fast weights": Row(2, ("--fast", "--weights"), "Leave out", options=("--fast",)),
     "name": Row(2, ("'../up'",), "Leave out", options=("--name", "../up")),
     "no such GPU": Row(
         6, ("cuda:99",), "--device auto", options=("--device", "cuda:99", "--engine", "auto")
@@ -242,6 +243,10 @@ MODELS = {
     "unknown field": Row(5, ("model.json", "has", "colour"), "", spec(colour="red")),
     "stride": Row(5, ("model.json", "stride"), "", spec(window=[33, 40, 32])),
     "window": Row(5, ("model.json", "window"), "", spec(window="all")),
+    "no smaller window": Row(
+        5, ("hand-made", "smaller window"), "--low-memory", options=("--low-memory",)
+    ),
+    "smallest WT": Row(5, ("model.json", "smallest_ml"), "", spec(smallest_ml={"WT": 1})),
     "channels": Row(5, ("model.json", "channels"), "", spec(channels=["t1"] * 4)),
     "axes": Row(5, ("model.json", "axis_order"), "", spec(axis_order="XYZ")),
     "two left": Row(5, ("model.json", "axis_order"), "", spec(axis_order="RLS")),
@@ -327,7 +332,7 @@ def test_an_unknown_model_is_refused(study: Path) -> None:
     result = CliRunner().invoke(app, ["segment", str(study), "--model", "z"])
     assert result.exit_code == 5
     error, hint = result.stderr.splitlines()
-    assert error == "Error: There is no model at z."
+    assert error == "Error: There is no shipped model 'z'."
     assert hint.startswith("Hint: ")
     assert not (study / "latup").exists()
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -180,16 +181,30 @@ def test_our_own_masks_say_their_scheme(tmp_path: Path) -> None:
     ("options", "code", "said"),
     [
         (("--labels-references", "brats2023"), 3, "[4]"),
-        (("--labels-predictions", "brats1999"), 3, "brats1999"),
+        (("--labels-predictions", "brats1999"), 2, "brats1999"),
+        (("--labels-references", "brats1999"), 2, "brats1999"),
     ],
 )
 def test_a_wrong_scheme_is_refused(
     folders: tuple[Path, Path], options: tuple[str, str], code: int, said: str
 ) -> None:
-    """Values that the named scheme does not have, and unknown schemes, end with 3."""
+    """Values that the named scheme does not have end with 3, unknown schemes with 2."""
     result = run(*folders, *options)
     assert result.exit_code == code
     assert said in result.stderr
+
+
+def test_a_declared_scheme_that_nobody_knows_is_the_file_s_fault(tmp_path: Path) -> None:
+    """A header that declares an unknown scheme ends with 3, and its scheme may be named."""
+    later = replace(SCHEMES["brats2023"], name="brats2031")
+    labels = LabelMap(tumor(number=3), Grid(SHAPE, AFFINE), later)
+    nifti.write_labels(tmp_path / "a.nii.gz", labels, SpatialCodes(1, 1))
+    pair = tmp_path / "a.nii.gz", save(tmp_path / "b.nii.gz", tumor(number=3))
+    refused = run(*pair)
+    assert refused.exit_code == 3
+    assert "brats2031" in refused.stderr
+    assert "--labels-predictions" in refused.stderr
+    assert run(*pair, "--labels-predictions", "brats2023").exit_code == 0
 
 
 def test_damaged_and_unlabeled_files_are_named(folders: tuple[Path, Path]) -> None:

@@ -113,13 +113,20 @@ def test_a_change_meanwhile_is_seen(tmp_path: Path) -> None:
 
 
 def test_what_counts_among_settings() -> None:
-    """Labels and what is written count; where it runs, and whether it replaces, do not."""
+    """Labels, views, windows and files count; where it runs, and whether it replaces, do not."""
     base = settings_identity(("sha",), SegmentSettings())
     where = InferenceSettings(device=Device("cuda", 1), engine="onnxruntime", threads=3)
     assert settings_identity(("sha",), SegmentSettings(inference=where, overwrite=True)) == base
     assert settings_identity(("sha",), SegmentSettings(weights=Path("same"))) == base
-    for other in (SegmentSettings(labels="brats2023"), SegmentSettings(preview=True)):
-        assert settings_identity(("sha",), other) != base
+    others = [
+        SegmentSettings(labels="brats2023"),
+        SegmentSettings(preview=True),
+        SegmentSettings(tta=True),
+        SegmentSettings(low_memory=True),
+        SegmentSettings(tta=True, low_memory=True),
+    ]
+    identities = {settings_identity(("sha",), other) for other in others}
+    assert len(identities - {base}) == len(others)
     assert settings_identity(("other",), SegmentSettings()) != base
 
 

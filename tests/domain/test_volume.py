@@ -78,10 +78,10 @@ def test_the_numbers_of_the_field(scheme: str, ncr: int, ed: int, et: int) -> No
 
 
 def test_an_unknown_scheme_lists_the_known_ones() -> None:
-    """A scheme that does not exist is an input error, and the hint names those that do."""
+    """A scheme that does not exist is a usage error, and the hint names those that do."""
     with pytest.raises(UnknownLabelSchemeError) as caught:
         label_scheme("brats1999")
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == 2
     assert all(name in caught.value.hint for name in SCHEMES)
 
 

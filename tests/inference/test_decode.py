@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latup_cli.inference.decode import decode, region_probabilities
+from latup_cli.inference.decode import (
+    decode,
+    region_probabilities,
+    unbelieved_ml,
+    without_enhancement,
+)
 from latup_cli.labels import Tissue
 from tests.properties.strategies import LAW, SEEDS
 
@@ -105,3 +110,44 @@ def test_decoding_leaves_the_brain_mask_alone() -> None:
     before = inside.copy()
     decode(anything(2), inside)
     np.testing.assert_array_equal(inside, before)
+
+
+def spot(voxels: int) -> npt.NDArray[np.uint8]:
+    """Labels with so many voxels of ET, in two places, beside NCR and ED."""
+    labels = np.zeros((10, 10, 10), dtype=np.uint8)
+    labels[0], labels[1, 0] = Tissue.ED, Tissue.NCR
+    labels[2].flat[: voxels // 2] = Tissue.ET
+    labels[8].flat[: voxels - voxels // 2] = Tissue.ET
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("voxels", "voxel_ml", "smallest_ml", "expected"),
+    [
+        (0, 0.001, {"ET": 0.05}, 0.0),
+        (49, 0.001, {"ET": 0.05}, 0.049),
+        (50, 0.001, {"ET": 0.05}, 0.0),
+        (49, 0.002, {"ET": 0.05}, 0.0),
+        (24, 0.002, {"ET": 0.05}, 0.048),
+        (1, 0.001, {}, 0.0),
+    ],
+)
+def test_a_volume_below_the_smallest_is_not_believed(
+    voxels: int, voxel_ml: float, smallest_ml: dict[str, float], expected: float
+) -> None:
+    """All ET of a study counts together, in mL; without a limit, or at it, everything is kept."""
+    assert unbelieved_ml(spot(voxels), voxel_ml, smallest_ml) == pytest.approx(expected)
+
+
+@given(SEEDS)
+@LAW
+def test_what_is_not_believed_stays_in_core_and_whole(seed: int) -> None:
+    """Without enhancement there is no ET, every voxel of it is NCR, and nothing else changes."""
+    labels = decode(anything(seed), brain(seed))
+    before = labels.copy()
+    found = without_enhancement(labels)
+    assert found.dtype == np.uint8
+    assert not (found == Tissue.ET).any()
+    np.testing.assert_array_equal(found[before == Tissue.ET], Tissue.NCR)
+    np.testing.assert_array_equal(found[before != Tissue.ET], before[before != Tissue.ET])
+    np.testing.assert_array_equal(labels, before)

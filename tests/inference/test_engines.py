@@ -249,7 +249,7 @@ def test_what_will_not_fit_is_refused_before_it_is_opened(
     with pytest.raises(NotEnoughMemoryError, match="16 x 16 x 24") as caught:
         open_engine(graph, asked("cpu", engine))
     assert caught.value.exit_code == 6
-    assert "--window 8x8x8" in caught.value.hint
+    assert "--low-memory: windows of 8x8x8" in caught.value.hint
     monkeypatch.setattr(engines.memory, "free_bytes", lambda: 10**9)
     assert open_engine(graph, asked("cpu", engine)).runs_on.used == "cpu"
 

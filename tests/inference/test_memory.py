@@ -52,10 +52,10 @@ def test_too_little_is_refused_with_a_way_out() -> None:
         check_memory(3 * GB, 3 * GB // 2, WINDOW, smaller=(64, 64, 64))
     assert isinstance(caught.value, DeviceMemoryError)
     assert caught.value.exit_code == 6
-    assert "--window 64x64x64" in caught.value.hint
+    assert "--low-memory: windows of 64x64x64" in caught.value.hint
     with pytest.raises(NotEnoughMemoryError) as caught:
         check_memory(3 * GB, 0, WINDOW)
-    assert "--window" not in caught.value.hint
+    assert "--low-memory" not in caught.value.hint
     assert "Close other programs" in caught.value.hint
 
 

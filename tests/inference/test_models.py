@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from latup_cli.errors import ModelError, ModelHashError, ModelNotFoundError, ModelSpecError
-from latup_cli.inference import models
-from latup_cli.inference.models import load_model, read_spec, shipped_model, shipped_models
+from latup_cli.config import FAST_MODEL, SegmentSettings
+from latup_cli.errors import ModelHashError, ModelNotFoundError, SmallerWindowMissingError
+from latup_cli.inference import memory, models
+from latup_cli.inference.models import (
+    chosen_model,
+    in_smallest_window,
+    load_model,
+    shipped_model,
+    shipped_models,
+)
 from tests.fixtures.models import edited, hand_made_model
 
 ENTRY = {"file": "a.onnx", "sha256": "0", "dice_difference": {}, "allowed_as_default": True}
@@ -84,77 +91,6 @@ def test_a_name_that_no_model_has_lists_those_there_are(
         shipped_model("../one")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"model"'])
-def test_what_is_no_object_is_no_description(copy: Path, text: str) -> None:
-    """A file that is not a JSON object is refused as a model error, not as a crash."""
-    (copy / "model.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ModelSpecError, match=r"model\.json"):
-        read_spec(copy / "model.json")
-
-
-def test_bytes_that_are_no_text_are_no_description(copy: Path) -> None:
-    """A binary file under the description's name is refused."""
-    (copy / "model.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ModelSpecError, match="JSON"):
-        read_spec(copy / "model.json")
-
-
-def test_missing_and_unknown_fields_are_named(copy: Path) -> None:
-    """A description of another version of the program is refused by the name of its field."""
-    path = copy / "model.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    del content["stride"]
-    path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ModelSpecError, match="lacks the field stride"):
-        read_spec(path)
-    path.write_text(json.dumps({**content, "stride": 8, "mean": 1.0}), encoding="utf-8")
-    with pytest.raises(ModelSpecError, match="has the field mean"):
-        read_spec(path)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("name", 3),
-        ("weights", "../elsewhere.onnx"),
-        ("weights", ""),
-        ("opset", True),
-        ("parameters", -1),
-        ("channels", ["t1", "t1ce", "t2"]),
-        ("channels", ["t1", "t1", "t2", "flair"]),
-        ("channels", "t1"),
-        ("axis_order", "RRS"),
-        ("spacing_mm", [1.0, 1.0]),
-        ("spacing_mm", [1.0, 1.0, 0.0]),
-        ("spacing_mm", ["a", 1, 1]),
-        ("window", [32, 40, 30]),
-        ("window", [32, 40, 0]),
-        ("window", [32.0, 40.0, 32.0]),
-        ("stride", 0),
-        ("normalization", "minmax"),
-        ("classes", ["background", "ED", "NCR", "ET"]),
-        ("activation", "sigmoid"),
-        ("measured", []),
-        ("not_for", "children"),
-        ("precisions", {"int4": ENTRY}),
-        ("precisions", {"int8": {**ENTRY, "file": "../other.onnx"}}),
-        ("precisions", {"int8": {**ENTRY, "allowed_as_default": 1}}),
-        ("precisions", {"int8": {"file": "a.onnx"}}),
-        ("precisions", {"int8": {**ENTRY, "more": 1}}),
-        ("precisions", {"bfloat16": {**ENTRY, "file": "model.onnx"}}),
-        ("bytes_per_voxel", {"openvino float32": 0}),
-        ("bytes_per_voxel", {"openvino float32": "900"}),
-    ],
-)
-def test_a_value_that_makes_no_sense_is_refused(copy: Path, field: str, value: object) -> None:
-    """Every field is checked for type and meaning, and a wrong one is named."""
-    edited(copy, **{field: value})
-    with pytest.raises(ModelSpecError, match=f"'{field}'") as caught:
-        load_model(copy)
-    assert isinstance(caught.value, ModelError)
-    assert caught.value.exit_code == 5
-
-
 def test_shorter_arithmetic_is_part_of_a_model(copy: Path) -> None:
     """Files of other precisions are verified with the model, and a graph names them."""
     content = b"quantized"
@@ -176,9 +112,69 @@ def test_shorter_arithmetic_is_part_of_a_model(copy: Path) -> None:
         load_model(copy)
 
 
-def test_the_next_smaller_window_is_the_largest_below(copy: Path) -> None:
-    """A graph names a listed window that needs less memory, and none where none is listed."""
+def windows(*entries: tuple[tuple[int, int, int], dict[str, float]]) -> list[dict[str, object]]:
+    """Windows as `model.json` has them: shape and measured Dice."""
+    return [{"shape": list(shape), "overlap": 0.25, "dice": dice} for shape, dice in entries]
+
+
+def test_a_graph_names_the_smallest_window(copy: Path) -> None:
+    """What a refusal may offer is what `--low-memory` takes; nothing where nothing is listed."""
     assert load_model(copy).graph.smaller is None
     shapes = ((32, 40, 32), (16, 16, 16), (24, 32, 24))
-    listed = [{"shape": list(shape), "overlap": 0.5, "dice": {}} for shape in shapes]
-    assert load_model(edited(copy, windows=listed)).graph.smaller == (24, 32, 24)
+    edited(copy, windows=windows(*((shape, {}) for shape in shapes)))
+    model = load_model(copy)
+    assert model.graph.smaller == (16, 16, 16)
+    small = in_smallest_window(model)
+    assert small.graph.window == small.spec.default_window.shape == (16, 16, 16)
+    assert small.graph.smaller is None
+    assert small.spec.default_window.overlap == 0.25
+
+
+@pytest.mark.parametrize(
+    ("usual", "small", "said"),
+    [
+        ({"WT": 0.9, "TC": 0.8}, {"WT": 0.85, "TC": 0.7}, "WT 0.850, TC 0.700 against WT 0.900"),
+        ({"WT": 0.9, "TC": 0.8}, {"WT": 0.85}, "Dice WT 0.850 against WT 0.900 with 32 x 40 x 32"),
+        ({}, {"WT": 0.85}, "instead of 32 x 40 x 32; its Dice was not measured"),
+    ],
+)
+def test_a_smaller_window_says_what_it_costs(
+    usual: dict[str, float], small: dict[str, float], said: str, copy: Path
+) -> None:
+    """The note names the window and the Dice of both, as far as both were measured."""
+    edited(copy, windows=windows(((32, 40, 32), usual), ((16, 16, 16), small)))
+    (note,) = in_smallest_window(load_model(copy)).notes
+    assert note.startswith("A smaller window of 16 x 16 x 16 was used (--low-memory)")
+    assert said in note
+
+
+def test_the_settings_alone_choose_the_window(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little memory is free, nothing but the option takes the smaller window."""
+    edited(copy, windows=windows(((32, 40, 32), {}), ((16, 16, 16), {})))
+    for free in (0, None, 10**15):
+        monkeypatch.setattr(memory, "free_bytes", lambda free=free: free)
+        settings = SegmentSettings(weights=copy)
+        assert chosen_model(settings).spec.window == (32, 40, 32)
+        assert chosen_model(settings).notes == ()
+        assert chosen_model(replace(settings, low_memory=True)).spec.window == (16, 16, 16)
+
+
+def test_a_model_of_one_window_has_no_smaller_one(copy: Path) -> None:
+    """Little memory cannot be asked of a model that was measured with one window: exit 5."""
+    with pytest.raises(SmallerWindowMissingError, match="hand-made") as caught:
+        chosen_model(SegmentSettings(weights=copy, low_memory=True))
+    assert caught.value.exit_code == 5
+
+
+def test_the_fast_model_is_chosen_by_name(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fast model is a shipped model like any other; without it, the error names the rest."""
+    monkeypatch.setattr(models, "weights_root", lambda: tmp_path)
+    shutil.copytree(made, tmp_path / "latup-net")
+    with pytest.raises(ModelNotFoundError, match="no shipped model 'latup-net-fast'") as caught:
+        chosen_model(SegmentSettings(model=FAST_MODEL))
+    assert "Shipped models: latup-net." in caught.value.hint
+    shutil.copytree(made, tmp_path / FAST_MODEL)
+    fast = chosen_model(SegmentSettings(model=FAST_MODEL))
+    assert fast.path == tmp_path / FAST_MODEL / "model.onnx"

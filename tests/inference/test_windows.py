@@ -136,6 +136,15 @@ def test_the_cost_is_known_before() -> None:
     assert plan.repeated_share == pytest.approx(4 / 16)
 
 
+def test_views_of_a_window_cost_as_much_as_windows() -> None:
+    """Eight views of every window are eight times the voxels; where they lie stays the same."""
+    brain = whole((12, 8, 8))
+    plain, mirrored = (plan_windows(brain, (8, 8, 8), 0.5, views=views) for views in (1, 8))
+    assert mirrored.windows == plain.windows
+    assert mirrored.voxels == 8 * plain.voxels
+    assert mirrored.repeated_share == pytest.approx(1 - 12 / (8 * 16))
+
+
 @given(shapes(3, 12), shapes(3, 12), OVERLAPS, SEEDS)
 @LAW
 def test_blending_an_identity_changes_nothing(

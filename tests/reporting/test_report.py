@@ -103,6 +103,8 @@ def test_json_holds_everything(report: Report, tmp_path: Path) -> None:
         "threads": 0,
         "options": {},
         "windows": 8,
+        "window": [16, 16, 16],
+        "views": 1,
     }
     assert found["seconds"] == {"read": 0.5, "prepare": 1.25, "predict": 3.001}
     assert found["preprocessing"] == [

@@ -22,6 +22,7 @@ from latup_cli.errors import (
     OtherSettingsError,
     PartError,
     RunGoesOnError,
+    SmallerWindowMissingError,
     UnknownLabelSchemeError,
 )
 from latup_cli.workflows import batch as workflow
@@ -243,9 +244,17 @@ def test_another_model_counts_as_another_setting(again: tuple[Path, Path], tmp_p
     other = hand_made_model(tmp_path / "other")
     edited(other, trained_on="somebody else's words")
     assert run_batch(*again, batch_on_cpu(other)).before == 25
-    edited(other, spacing_mm=[2.5, 2.5, 2.5])
-    with pytest.raises(OtherSettingsError):
-        run_batch(*again, batch_on_cpu(other))
+    usual = {"shape": [32, 40, 32], "overlap": 0.5, "dice": {}}
+    edited(other, smallest_ml={}, windows=[usual, {**usual, "shape": [16, 16, 16]}])
+    assert run_batch(*again, batch_on_cpu(other)).before == 25
+    for changed in (
+        {"spacing_mm": [2.5, 2.5, 2.5]},
+        {"spacing_mm": [2.0, 2.0, 2.0], "smallest_ml": {"ET": 0.01}},
+        {"smallest_ml": {}, "windows": [{**usual, "overlap": 0.25}]},
+    ):
+        edited(other, **changed)
+        with pytest.raises(OtherSettingsError):
+            run_batch(*again, batch_on_cpu(other))
 
 
 def test_somebody_else_s_mask_is_not_replaced(model: Path, tmp_path: Path) -> None:
@@ -329,21 +338,23 @@ def test_names_of_people_are_nowhere(model: Path, tmp_path: Path) -> None:
 # --- what stops a run before it begins ----------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("settings", "error"),
-    [
-        (SegmentSettings(weights=Path("nowhere")), ModelNotFoundError),
-        (SegmentSettings(labels="mine"), UnknownLabelSchemeError),
-    ],
-)
-def test_what_nobody_could_survive_is_told_at_once(
-    settings: SegmentSettings, error: type[Exception], tmp_path: Path
-) -> None:
-    """Without a model or with unknown labels no patient is begun and nothing is written."""
+def test_what_nobody_could_survive_is_told_at_once(tmp_path: Path, model: Path) -> None:
+    """Without a model, or a window that was asked for, no patient is begun, nothing written."""
     write_goods(tmp_path / "study", 1)
-    with pytest.raises(error):
-        run_batch(tmp_path / "study", tmp_path / "out", BatchSettings(segment=settings))
+    for settings, error in (
+        (SegmentSettings(weights=Path("nowhere")), ModelNotFoundError),
+        (SegmentSettings(weights=model, low_memory=True), SmallerWindowMissingError),
+    ):
+        with pytest.raises(error):
+            run_batch(tmp_path / "study", tmp_path / "out", BatchSettings(segment=settings))
     assert not (tmp_path / "out").exists()
+
+
+def test_settings_with_unknown_labels_do_not_exist() -> None:
+    """Labels that nobody knows are refused before there is anything to begin: exit code 2."""
+    with pytest.raises(UnknownLabelSchemeError) as caught:
+        SegmentSettings(labels="mine")
+    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(

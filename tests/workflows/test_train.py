@@ -246,7 +246,7 @@ def test_all_bad_patients_are_named_at_once(tmp_path: Path) -> None:
     [
         (("--val", "SAME"), 12, "both sides"),
         (("--folds", 9), 12, "fold"),
-        (("--labels-in", "brats1999"), 3, "brats1999"),
+        (("--labels-in", "brats1999"), 2, "brats1999"),
         (("--device", "cuda"), 6, "cuda"),
         (("--config", "NOWHERE"), 3, "NOWHERE"),
         (("--init", "NOWHERE"), 12, "NOWHERE"),
