@@ -26,9 +26,11 @@ from latup_cli.domain.grid import Grid
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.quality.acquisition import check_acquisition
 from latup_cli.quality.brain import check_brain
+from latup_cli.quality.coarse import coarsen
 from latup_cli.quality.contrast import check_channels
 from latup_cli.quality.registration import check_registration, foreground
 
+REFERENCE = "t1ce"
 MOVING = ("t1", "t2", "flair")
 Spoil = Callable[[Volume], Volume]
 Row = tuple[str, tuple[Finding, ...]]
@@ -99,7 +101,7 @@ MOTIONS: Mapping[str, Spoil] = {
 
 def registration_rows(case: Case, other: Case | None, *, spoil: bool) -> Iterator[Row]:
     """One modality after the other: good, spoiled, and that of another patient."""
-    fixed = case.images["t1ce"]
+    fixed = case.images[REFERENCE]
     for modality in MOVING:
         image = case.images[modality]
         spoiled = {"good": image}
@@ -108,7 +110,8 @@ def registration_rows(case: Case, other: Case | None, *, spoil: bool) -> Iterato
         if spoil and other is not None:
             spoiled["another patient's"] = brought(other.images[modality], case.brain)
         for name, moved in spoiled.items():
-            yield name, check_registration(fixed, {modality: moved}, case.brain)
+            both = coarsen({REFERENCE: fixed, modality: moved}, case.brain)
+            yield name, check_registration(both, REFERENCE)
 
 
 def respaced(case: Case, factor: float) -> Case:
@@ -160,14 +163,20 @@ def upper(case: Case) -> Case:
 
 def brain_rows(case: Case, *, spoil: bool) -> Iterator[Row]:
     """The mask as given and spoiled."""
-    yield "good", check_brain(case.images, case.brain)
+    yield "good", judged_brain(case)
     for name, spoiled in spoiled_brains(case) if spoil else ():
-        yield name, check_brain(spoiled.images, spoiled.brain)
+        yield name, judged_brain(spoiled)
+
+
+def judged_brain(case: Case) -> tuple[Finding, ...]:
+    """What the check says about the mask."""
+    return check_brain(case.images, case.brain, coarsen(case.images, case.brain))
 
 
 def other_rows(case: Case) -> Iterator[Row]:
     """Channels and acquisition."""
-    yield "good", check_channels(case.images, case.brain)
+    around = coarsen(case.images, case.brain)
+    yield "good", check_channels(around, slice_mm=case.slice_mm)
     yield "good", check_acquisition({name: v.grid for name, v in case.images.items()})
 
 

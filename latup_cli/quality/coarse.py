@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from latup_cli.domain.grid import Box, Shape
+from latup_cli.domain.grid import Box, Grid, Shape
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import GeometryError
 
@@ -18,6 +17,8 @@ Region = npt.NDArray[np.bool_]
 Spacing = tuple[float, float, float]
 
 COARSE_MM = 2.0
+MARGIN_MM = 12.0
+"""What the checks look at around a region."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,21 +28,40 @@ class Coarse:
     Attributes:
         images: Name to (i, j, k) float32.
         region: (i, j, k) bool: at least half of what a voxel covers lies in the region.
-        spacing_mm: Along i, j, k.
+        grid: Where they lie.
     """
 
     images: Mapping[str, Image]
     region: Region
-    spacing_mm: Spacing
+    grid: Grid
+
+    @property
+    def spacing_mm(self) -> Spacing:
+        """Along i, j, k."""
+        return self.grid.spacing_mm
 
     @property
     def voxel_ml(self) -> float:
         """Volume of a voxel in mL."""
-        return float(np.prod(self.spacing_mm)) / 1000.0
+        return self.grid.voxel_ml
+
+    def cropped(self, margin_mm: float = 0.0) -> Coarse:
+        """The part around the region, as far as it goes.
+
+        Raises:
+            ValueError: If the region is empty.
+        """
+        box = _around(self.region, self.spacing_mm, (1, 1, 1), margin_mm)
+        images = {name: image[box.slices] for name, image in self.images.items()}
+        return Coarse(images, self.region[box.slices], self.grid.crop(box))
 
 
 def coarsen(
-    images: Mapping[str, Volume], region: Mask, *, margin_mm: float = 0.0, to_mm: float = COARSE_MM
+    images: Mapping[str, Volume],
+    region: Mask,
+    *,
+    margin_mm: float = MARGIN_MM,
+    to_mm: float = COARSE_MM,
 ) -> Coarse:
     """Average blocks of voxels up to about `to_mm`, cropped to a region and a margin.
 
@@ -52,56 +72,68 @@ def coarsen(
     if any(not image.grid.matches(region.grid) for image in images.values()):
         raise GeometryError("The images and the mask do not lie on one grid.")
     spacing = region.grid.spacing_mm
-    box = _box(region.data, spacing, margin_mm)
-    steps = tuple(max(1, round(to_mm / mm)) for mm in spacing)
-    steps = (steps[0], steps[1], steps[2])
-    small = {name: block_means(image.data[box.slices], steps) for name, image in images.items()}
-    inside = block_means(region.data[box.slices], steps) >= 0.5  # noqa: PLR2004  (half)
-    i, j, k = (float(mm * n) for mm, n in zip(spacing, steps, strict=True))
-    return Coarse(small, inside, (i, j, k))
+    i, j, k = (max(1, round(to_mm / mm)) for mm in spacing)
+    box = _around(region.data, spacing, (i, j, k), margin_mm)
+    small = {n: block_means(image.data[box.slices], (i, j, k)) for n, image in images.items()}
+    inside = block_means(region.data[box.slices], (i, j, k)) >= 0.5  # noqa: PLR2004  (half)
+    grid = region.grid.crop(box)
+    return Coarse(small, inside, grid.respaced((spacing[0] * i, spacing[1] * j, spacing[2] * k)))
 
 
 def block_means(array: npt.NDArray[np.generic], steps: Shape) -> Image:
-    """Means of blocks of (i, j, k) voxels; what the array lacks in its last blocks is repeated."""
-    for axis, step in enumerate(steps):
-        if step > 1:
-            starts = np.arange(0, array.shape[axis], step)
-            sums = np.add.reduceat(array, starts, axis=axis, dtype=np.float32)
-            counts = np.minimum(step, array.shape[axis] - starts).astype(np.float32)
-            array = np.asarray(sums / counts.reshape([-1 if a == axis else 1 for a in range(3)]))
-    return array.astype(np.float32, copy=False)
+    """Means of blocks of (i, j, k) voxels; incomplete blocks at the far faces are means too.
 
-
-def inner(region: Region, spacing_mm: Spacing, depth_mm: float) -> Region:
-    """What lies deeper than `depth_mm` in a region; beyond the array is outside."""
-    away = ndimage.distance_transform_edt(np.pad(region, 1), sampling=spacing_mm)
-    return np.asarray(away[1:-1, 1:-1, 1:-1] > depth_mm)
-
-
-def smooth(image: Image, region: Region, spacing_mm: Spacing, sigma_mm: float) -> Image:
-    """Gaussian mean over the part of the neighborhood that lies in the region."""
-    sigmas = [sigma_mm / mm for mm in spacing_mm]
-    total = ndimage.gaussian_filter(np.where(region, image, np.float32(0)), sigmas, truncate=2.5)
-    weight = ndimage.gaussian_filter(region.astype(np.float32), sigmas, truncate=2.5)
-    return np.asarray(total / np.maximum(weight, np.float32(1e-3)), dtype=np.float32)
+    Axes are shortened in the order in which they lie in memory, the outermost first: whole rows
+    are added, and the axis whose neighbors must be picked one by one comes when little is left.
+    """
+    means: npt.NDArray[np.generic] = array
+    for axis in sorted(range(3), key=lambda axis: -abs(array.strides[axis])):
+        means = _along(means, axis, steps[axis])
+    return np.ascontiguousarray(means, dtype=np.float32)
 
 
 def ranks(values: npt.NDArray[np.floating]) -> Image:
     """Share of values that are lower, equals counted by half: (n,) in [0, 1]."""
-    ordered = np.sort(values)
-    below = np.searchsorted(ordered, values, side="left")
-    upto = np.searchsorted(ordered, values, side="right")
-    return ((below + upto) / (2.0 * values.size)).astype(np.float32)
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: values.size])
+    stops = np.append(starts[1:], values.size)
+    out = np.empty(values.size, dtype=np.float32)
+    out[order] = np.repeat((starts + stops) / (2.0 * max(1, values.size)), stops - starts)
+    return out
 
 
-def _box(region: Region, spacing_mm: Spacing, margin_mm: float) -> Box:
+def _along(array: npt.NDArray[np.generic], axis: int, step: int) -> npt.NDArray[np.generic]:
+    """Means of `step` neighbors along an axis, summed in float32."""
+    if step == 1:
+        return array
+    total: Image = array[_every(axis, 0, step)].astype(np.float32)
+    for start in range(1, step):
+        part = array[_every(axis, start, step)]
+        shorter = total[_first(axis, part.shape[axis])]
+        np.add(shorter, part, out=shorter)
+    starts = np.arange(0, array.shape[axis], step)
+    counts = np.minimum(step, array.shape[axis] - starts).astype(np.float32)
+    total /= counts.reshape([-1 if other == axis else 1 for other in range(3)])
+    return total
+
+
+def _every(axis: int, start: int, step: int) -> tuple[slice, ...]:
+    return (slice(None),) * axis + (slice(start, None, step),)
+
+
+def _first(axis: int, count: int) -> tuple[slice, ...]:
+    return (slice(None),) * axis + (slice(count),)
+
+
+def _around(region: Region, spacing_mm: Spacing, steps: Shape, margin_mm: float) -> Box:
+    """A region's box, wider by whole blocks, so that a margin moves no block."""
+    tight = Box.around(region)
+    if 0 in tight.shape:
+        raise ValueError("an empty region has nothing to judge")
     starts, stops = [], []
-    for axis, mm in enumerate(spacing_mm):
-        others = tuple(other for other in range(3) if other != axis)
-        inside = np.flatnonzero(region.any(axis=others))
-        if inside.size == 0:
-            raise ValueError("an empty region has nothing to judge")
-        margin = round(margin_mm / mm)
-        starts.append(max(0, int(inside[0]) - margin))
-        stops.append(min(region.shape[axis], int(inside[-1]) + 1 + margin))
+    for axis, (mm, step) in enumerate(zip(spacing_mm, steps, strict=True)):
+        blocks = round(margin_mm / (mm * step))
+        starts.append(tight.start[axis] - step * min(blocks, tight.start[axis] // step))
+        stops.append(min(region.shape[axis], tight.stop[axis] + step * blocks))
     return Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))

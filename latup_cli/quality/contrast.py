@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from latup_cli.domain.finding import Check, Finding, Verdict
-from latup_cli.domain.volume import Mask, Volume
-from latup_cli.labels import MODALITIES
 from latup_cli.quality import limits
+from latup_cli.quality.coarse import Coarse
 from latup_cli.quality.tissue import (
     Order,
     Tissues,
@@ -38,21 +37,21 @@ QUESTIONS: tuple[tuple[Check, str, Evidence, str], ...] = (
 """What is asked, in this order: each question only makes sense where the last was answered yes."""
 
 
-def check_channels(images: Mapping[str, Volume], brain: Mask) -> tuple[Finding, ...]:
+def check_channels(images: Coarse, *, slice_mm: float = 0.0) -> tuple[Finding, ...]:
     """Ask the pixels of four images on one grid whether their names are right.
 
     Positive factors and smooth fields change nothing. The findings end with the first that
     refuses, for what follows would be measured on a wrong premise.
 
     Args:
-        images: All four modalities; intensities as stored, air and what was not seen at most 0.
-        brain: The brain, tumor included, on the same grid.
+        images: All four modalities in the brain, tumor included; intensities as stored, air and
+            what was not seen at most 0.
+        slice_mm: Thickest slices that any of them was scanned in.
 
     Raises:
-        GeometryError: If an image does not lie on the brain's grid.
         ValueError: If the brain is empty.
     """
-    return judge_order(tissues({name: images[name] for name in MODALITIES}, brain), NAMED)
+    return judge_order(tissues(images, slice_mm=slice_mm), NAMED)
 
 
 def judge_order(found: Tissues, order: Order) -> tuple[Finding, ...]:

@@ -11,14 +11,11 @@ from scipy import ndimage
 
 from latup_cli.domain.finding import Finding
 from latup_cli.domain.transform import Registration
-from latup_cli.domain.volume import Mask, Volume
 from latup_cli.quality import limits
-from latup_cli.quality.coarse import Coarse, Image, coarsen, inner
-from latup_cli.quality.residual import Pair, mutual_information, pair, residual_mm
+from latup_cli.quality.coarse import Coarse, Image, Region
+from latup_cli.quality.nearby import inner
+from latup_cli.quality.residual import Fixed, held, mutual_information, pair, residual_mm
 
-_MARGIN_MM = 12.0
-_FIXED = "fixed"
-_MOVING = "moving"
 _EDGE_SIGMA_MM = 2.0
 _EDGE_DEPTH_MM = 4.0
 _FOREGROUND = 0.1  # share of the brightest signal; air and noise lie below
@@ -44,80 +41,87 @@ class Agreement:
     residual_mm: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """What the others are compared with, measured once.
+
+    Attributes:
+        coarse: All images.
+        fixed: The reference in bins.
+        deep: (i, j, k) bool: where edges are compared.
+        edges: (3, n) gradient of the reference there.
+        head: (i, j, k) bool: what is not air.
+    """
+
+    coarse: Coarse
+    fixed: Fixed
+    deep: Region
+    edges: Gradient
+    head: Region
+
+    @classmethod
+    def of(cls, coarse: Coarse, name: str) -> Reference:
+        """Measure one of the images."""
+        image = np.nan_to_num(coarse.images[name])
+        deep = inner(coarse.region, coarse.spacing_mm, _EDGE_DEPTH_MM)
+        fixed = held(image, coarse.region, coarse.spacing_mm)
+        return cls(coarse, fixed, deep, gradients(image, coarse, deep), foreground(image))
+
+
 def check_registration(
-    fixed: Volume,
-    aligned: Mapping[str, Volume],
-    region: Mask,
-    *,
-    motions: Mapping[str, Registration] = _NO_MOTION,
+    coarse: Coarse, reference: str, *, motions: Mapping[str, Registration] = _NO_MOTION
 ) -> tuple[Finding, ...]:
     """Judge whether images lie where the reference lies.
 
     Args:
-        fixed: The reference, such as the T1ce.
-        aligned: Modality to image on the same grid, without the reference.
-        region: Brain or head on that grid, where they are compared.
+        coarse: The images around the brain or the head, in which they are compared, with a
+            margin of `MARGIN_MM`.
+        reference: Name of the image that the others should lie over, such as "t1ce".
         motions: Modality to what registration did; of these, the size of the motion and what
             it won are judged too.
-
-    Raises:
-        GeometryError: If an image or the region does not lie on the reference's grid.
-        ValueError: If the region is empty.
     """
-    coarse = coarsen({**aligned, _FIXED: fixed}, region, margin_mm=_MARGIN_MM)
+    against = Reference.of(coarse, reference)
     findings: list[Finding] = []
-    for modality in aligned:
-        findings += _judged(modality, _agreement(coarse, modality))
+    for modality in coarse.images:
+        if modality == reference:
+            continue
+        findings += _judged(modality, agreement(against, modality))
         if modality in motions:
             findings += _judged_motion(modality, motions[modality])
     return tuple(findings)
 
 
-def agreement(fixed: Volume, image: Volume, region: Mask) -> Agreement:
-    """Measure how well an image lies over the reference, in a region of their common grid.
-
-    Raises:
-        GeometryError: If the grids differ.
-        ValueError: If the region is empty.
-    """
-    images = {_FIXED: fixed, _MOVING: image}
-    return _agreement(coarsen(images, region, margin_mm=_MARGIN_MM), _MOVING)
-
-
-def _agreement(coarse: Coarse, name: str) -> Agreement:
-    first, second = (np.nan_to_num(coarse.images[which]) for which in (_FIXED, name))
-    both: Pair = pair(first, second, coarse.region, coarse.spacing_mm)
+def agreement(reference: Reference, name: str) -> Agreement:
+    """Measure how well one of the images lies over the reference."""
+    image = np.nan_to_num(reference.coarse.images[name])
+    both = pair(reference.fixed, image)
     return Agreement(
         mutual_information(both),
-        edge_agreement(first, second, coarse),
-        overlap(first, second),
+        edge_agreement(reference.edges, gradients(image, reference.coarse, reference.deep)),
+        overlap(reference.head, foreground(image)),
         residual_mm(both),
     )
 
 
-def edge_agreement(first: Image, second: Image, coarse: Coarse) -> float:
-    """Mean squared cosine between the gradients of two (i, j, k) images, by their strength.
+def edge_agreement(first: Gradient, second: Gradient) -> float:
+    """Mean squared cosine between gradients (3, n) of two images, by their strength.
 
     After Pluim et al., "Image registration by maximization of combined mutual information and
     gradient information", IEEE TMI 2000: edges of different contrast run along the same lines.
-    The outermost 4 mm, where masks make edges of their own, are left out.
     """
-    deep = inner(coarse.region, coarse.spacing_mm, _EDGE_DEPTH_MM)
-    one, other = (_gradients(image, coarse)[:, deep] for image in (first, second))
-    sizes = np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
-    along = (one * other).sum(axis=0)
+    sizes = np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0))
+    along = (first * second).sum(axis=0)
     total = float(sizes.sum())
     return float((along**2 / np.maximum(sizes, 1e-12)).sum()) / total if total > 0.0 else 0.0
 
 
-def overlap(first: Image, second: Image) -> float:
-    """Dice of what is not air in two (i, j, k) images, 0 to 1; 0 if there is nothing."""
-    heads = [foreground(image) for image in (first, second)]
-    sizes = sum(int(np.count_nonzero(head)) for head in heads)
-    return 2.0 * float(np.count_nonzero(heads[0] & heads[1])) / sizes if sizes else 0.0
+def overlap(first: Region, second: Region) -> float:
+    """Dice of two sets (i, j, k), 0 to 1; 0 if there is nothing."""
+    sizes = int(np.count_nonzero(first)) + int(np.count_nonzero(second))
+    return 2.0 * float(np.count_nonzero(first & second)) / sizes if sizes else 0.0
 
 
-def foreground(image: Image) -> npt.NDArray[np.bool_]:
+def foreground(image: Image) -> Region:
     """What is not air in (i, j, k), holes filled."""
     bright = np.nan_to_num(image)
     signal = bright[bright > 0]
@@ -127,13 +131,16 @@ def foreground(image: Image) -> npt.NDArray[np.bool_]:
     return np.asarray(ndimage.binary_fill_holes(head))
 
 
-def _gradients(image: Image, coarse: Coarse) -> Gradient:
-    sigmas = [_EDGE_SIGMA_MM / mm for mm in coarse.spacing_mm]
-    bright = ndimage.gaussian_filter(image, sigmas)
+def gradients(image: Image, coarse: Coarse, deep: Region) -> Gradient:
+    """(3, n) slopes per mm of an (i, j, k) image at n voxels that lie deep in the region.
+
+    Nearer to its border, masks make edges of their own.
+    """
+    bright = ndimage.gaussian_filter(image, [_EDGE_SIGMA_MM / mm for mm in coarse.spacing_mm])
     # a few very bright voxels, such as vessels, shall not outweigh all tissue
-    top = float(np.quantile(bright[coarse.region], 0.99))
+    top = np.quantile(bright[coarse.region], 0.99).astype(np.float32)
     slopes = np.gradient(np.minimum(bright, top), *coarse.spacing_mm)
-    return np.asarray(slopes, dtype=np.float32)
+    return np.stack([slope[deep] for slope in slopes]).astype(np.float32)
 
 
 def _judged(modality: str, found: Agreement) -> Iterator[Finding]:

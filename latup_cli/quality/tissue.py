@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from latup_cli.domain.volume import Mask, Volume
-from latup_cli.quality.coarse import Coarse, Image, Region, coarsen, inner, ranks, smooth
+from latup_cli.quality.coarse import COARSE_MM, Coarse, Image, Region, ranks
+from latup_cli.quality.nearby import inner, smooth
 
 Order = tuple[str, str, str, str]
 """Images in the roles T1, T1ce, T2, FLAIR."""
@@ -20,6 +20,7 @@ EDGE_MM = 3.0
 
 _FIELD_MM = 24.0  # coil sensitivity varies on this scale, tissue below it
 _LOCAL_MM = 12.0
+_SPREAD = 1.5  # slices: half of one, and the gap to the next that interpolation fills
 _DARKEST = 0.05  # no tissue, but CSF, air, and flow in one of the images
 _CSF_SHARE = 0.05
 _VISIBLE = 0.5
@@ -52,16 +53,22 @@ class Tissues:
         return float(np.count_nonzero(self.inside)) * self.coarse.voxel_ml
 
 
-def tissues(images: Mapping[str, Volume], brain: Mask) -> Tissues:
+def tissues(images: Coarse, *, slice_mm: float = 0.0) -> Tissues:
     """Bring images to ranks that a positive factor and a smooth field leave as they are.
 
+    Args:
+        images: Four images around the brain.
+        slice_mm: Thickest slices that any of them was scanned in. The thicker, the deeper the
+            rim that is left out: there the images mix brain with what lies around it, each
+            along its own slices, and the darkest voxels are not CSF.
+
     Raises:
-        GeometryError: If an image does not lie on the brain's grid.
         ValueError: If the brain is empty.
     """
-    coarse = coarsen(images, brain)
+    coarse = images.cropped()
     seen = np.all([np.isfinite(image) & (image > 0) for image in coarse.images.values()], axis=0)
-    inside = inner(coarse.region, coarse.spacing_mm, EDGE_MM) & seen
+    edge_mm = EDGE_MM + _SPREAD * max(0.0, slice_mm - COARSE_MM)
+    inside = inner(coarse.region, coarse.spacing_mm, edge_mm) & seen
     flat = {name: _flat(image, inside, coarse) for name, image in coarse.images.items()}
     rank = {name: ranks(image[inside]) for name, image in flat.items()}
     return Tissues(flat, rank, _correlations(rank), inside, coarse)
@@ -130,7 +137,7 @@ def _correlations(rank: Mapping[str, Image]) -> dict[tuple[str, str], float]:
         return dict.fromkeys(product(rank, rank), 0.0)
     tissue = tissue - tissue.mean(axis=1, keepdims=True)
     norms = np.maximum(np.linalg.norm(tissue, axis=1), 1e-12)
-    table = (tissue @ tissue.T) / np.outer(norms, norms)
+    table = np.einsum("in,jn->ij", tissue, tissue) / np.outer(norms, norms)
     return dict(zip(product(rank, rank), map(float, table.ravel()), strict=True))
 
 

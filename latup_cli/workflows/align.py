@@ -19,6 +19,7 @@ from latup_cli.preprocess.prepare import on_shared_grid, prepare
 from latup_cli.preprocess.steps import timed
 from latup_cli.quality.acquisition import check_acquisition
 from latup_cli.quality.brain import check_brain
+from latup_cli.quality.coarse import coarsen
 from latup_cli.quality.contrast import check_channels
 from latup_cli.quality.registration import check_registration
 from latup_cli.workflows.stages import Stages
@@ -191,13 +192,13 @@ def _without_bias(together: _Together, brain: Mask, steps: list[Step]) -> _Toget
 
 
 def _judge(study: Study, together: _Together, brain: Mask) -> tuple[Finding, ...]:
-    images = together.images
-    others = {modality: image for modality, image in images.items() if modality != REFERENCE}
+    scanned = {modality: image.grid for modality, image in study.images.items()}
+    around = coarsen(together.images, brain)
     return (
-        *check_acquisition({modality: image.grid for modality, image in study.images.items()}),
-        *check_registration(images[REFERENCE], others, brain, motions=together.motions),
-        *check_brain(images, brain),
-        *check_channels(images, brain),
+        *check_acquisition(scanned),
+        *check_registration(around, REFERENCE, motions=together.motions),
+        *check_brain(together.images, brain, around),
+        *check_channels(around, slice_mm=max(max(grid.spacing_mm) for grid in scanned.values())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import ndimage
 
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.volume import Mask, Volume
+from latup_cli.quality.coarse import Coarse, coarsen
 
 SHAPE = (60, 64, 56)
 SPACING_MM = (2.5, 2.5, 3.0)
@@ -46,6 +48,11 @@ def images(*, seed: int = 1) -> dict[str, Volume]:
         data = np.where(brain().data, noisy.clip(1.0), 0.0)
         out[name] = Volume(data.astype(np.float32), GRID)
     return out
+
+
+def around(study: Mapping[str, Volume], mask: Mask | None = None) -> Coarse:
+    """A study as the checks see it, around its brain or another mask."""
+    return coarsen(study, brain() if mask is None else mask)
 
 
 def changed(volume: Volume, data: np.ndarray) -> Volume:

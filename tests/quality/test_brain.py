@@ -17,12 +17,13 @@ from latup_cli.quality.brain import (
     cut_off_ml,
     symmetry,
 )
-from tests.quality.brains import GRID, SHAPE, brain, changed, images
+from tests.quality.brains import GRID, SHAPE, around, brain, changed, images
 
 
 def judged(mask: Mask, study: dict[str, Volume] | None = None) -> dict[str, Finding]:
     """Findings by the name of the check; of several subjects, the last."""
-    return {f.check: f for f in check_brain(images() if study is None else study, mask)}
+    seen = images() if study is None else study
+    return {f.check: f for f in check_brain(seen, mask, around(seen, mask))}
 
 
 def test_a_brain_is_accepted() -> None:
@@ -53,7 +54,7 @@ def test_pieces_are_counted_from_one_ml() -> None:
 def test_a_tilted_head_is_symmetric(angle: float) -> None:
     """A brain that lies askew is as symmetric as one that lies straight."""
     turned = ndimage.rotate(brain().data.astype(float), angle, axes=(0, 1), reshape=False, order=1)
-    assert symmetry(Mask(turned > 0.5, GRID)) > 0.95
+    assert symmetry(around({}, Mask(turned > 0.5, GRID))) > 0.95
 
 
 def test_a_brain_without_its_left_front_is_not_symmetric() -> None:
@@ -76,7 +77,8 @@ def test_what_an_image_does_not_show_is_refused() -> None:
     """An image that is 0 in half of the brain is named and refused."""
     data = images()["t2"].data.copy()
     data[: SHAPE[0] // 2] = 0
-    found = check_brain({**images(), "t2": changed(images()["t2"], data)}, brain())
+    study = {**images(), "t2": changed(images()["t2"], data)}
+    found = check_brain(study, brain(), around(study))
     refused = [f.subject for f in found if f.verdict is Verdict.REFUSED]
     assert refused == ["t2"]
 
@@ -91,10 +93,10 @@ def test_a_lesion_that_the_mask_cuts_is_found() -> None:
     }
     cut = brain().data.copy()
     cut[48:] = False
-    assert cut_off_ml(study, Mask(cut, GRID)) > 1.0
-    assert cut_off_ml(images(), Mask(cut, GRID)) == 0.0
+    assert cut_off_ml(around(study, Mask(cut, GRID))) > 1.0
+    assert cut_off_ml(around(images(), Mask(cut, GRID))) == 0.0
     whole = brain().data | lesion
-    assert cut_off_ml(study, Mask(whole, GRID)) == 0.0
+    assert cut_off_ml(around(study, Mask(whole, GRID))) == 0.0
 
 
 @pytest.mark.parametrize(("deeper_mm", "verdict"), [(0.0, Verdict.OK), (8.0, Verdict.REFUSED)])
@@ -107,13 +109,13 @@ def test_a_mask_that_is_too_small_is_refused(deeper_mm: float, verdict: Verdict)
 
 def test_nothing_looks_like_brain_where_nothing_is() -> None:
     """Around a stripped brain all is 0, and a mask without any depth is not judged."""
-    assert brain_like_percent({"t1": images()["t1"]}, brain()) == 0.0
+    assert brain_like_percent(around(images()), ["t1"]) == 0.0
     thin = np.zeros(SHAPE, dtype=np.bool_)
     thin[:, :, 20] = True
-    assert brain_like_percent({"t1": images()["t1"]}, Mask(thin, GRID)) == 0.0
+    assert brain_like_percent(around(images(), Mask(thin, GRID)), ["t1"]) == 0.0
 
 
 def test_an_empty_mask_is_an_error() -> None:
     """Nothing can be judged where there is no brain."""
     with pytest.raises(ValueError, match="empty"):
-        check_brain(images(), Mask(np.zeros(SHAPE, dtype=np.bool_), GRID))
+        judged(Mask(np.zeros(SHAPE, dtype=np.bool_), GRID))

@@ -10,15 +10,26 @@ from latup_cli.domain.grid import Grid
 from latup_cli.domain.transform import Registration, RigidTransform
 from latup_cli.domain.volume import Volume
 from latup_cli.errors import GeometryError
-from latup_cli.quality.registration import agreement, check_registration
-from tests.quality.brains import SHAPE, SPACING_MM, brain, changed, images, shifted
+from latup_cli.quality.coarse import Coarse
+from latup_cli.quality.registration import Agreement, Reference, agreement, check_registration
+from tests.quality.brains import SHAPE, SPACING_MM, around, changed, images, shifted
 
 MOVING = ("t1", "t2", "flair")
 
 
+def with_reference(image: Volume, modality: str) -> Coarse:
+    """One image beside the made-up T1ce."""
+    return around({"t1ce": images()["t1ce"], modality: image})
+
+
+def measured(image: Volume, modality: str) -> Agreement:
+    """How well one image lies over the made-up T1ce."""
+    return agreement(Reference.of(with_reference(image, modality), "t1ce"), modality)
+
+
 def judged(image: Volume, modality: str = "t2") -> dict[str, Finding]:
     """Findings about one image by the name of the check."""
-    found = check_registration(images()["t1ce"], {modality: image}, brain())
+    found = check_registration(with_reference(image, modality), "t1ce")
     return {finding.check: finding for finding in found}
 
 
@@ -33,7 +44,7 @@ def test_an_aligned_image_is_accepted(modality: str) -> None:
 def test_a_shift_is_measured(modality: str, shift_mm: tuple[float, float, float]) -> None:
     """What is left of a shift is found within half a voxel, from any contrast."""
     moved = shifted(images()[modality], shift_mm)
-    found = agreement(images()["t1ce"], moved, brain()).residual_mm
+    found = measured(moved, modality).residual_mm
     assert found == pytest.approx(np.linalg.norm(shift_mm), abs=max(SPACING_MM) / 2)
 
 
@@ -68,9 +79,9 @@ def test_an_empty_image_is_refused() -> None:
 
 def test_numbers_ignore_units() -> None:
     """A positive factor changes no number."""
-    here = agreement(images()["t1ce"], images()["flair"], brain())
+    here = measured(images()["flair"], "flair")
     scaled = changed(images()["flair"], images()["flair"].data * 37.0)
-    there = agreement(images()["t1ce"], scaled, brain())
+    there = measured(scaled, "flair")
     assert there.edges == pytest.approx(here.edges, abs=1e-3)
     assert there.mutual_information == pytest.approx(here.mutual_information, abs=1e-3)
     assert there.residual_mm == pytest.approx(here.residual_mm, abs=0.05)
@@ -88,9 +99,7 @@ def test_the_size_of_the_motion_is_judged() -> None:
         start="headers",
         seconds=1.0,
     )
-    found = check_registration(
-        images()["t1ce"], {"t2": images()["t2"]}, brain(), motions={"t2": motion}
-    )
+    found = check_registration(with_reference(images()["t2"], "t2"), "t1ce", motions={"t2": motion})
     by_check = {finding.check: finding for finding in found}
     assert by_check["shift"].value == 4.0
     assert by_check["turn"].value == 2.0

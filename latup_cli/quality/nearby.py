@@ -1,0 +1,92 @@
+"""What lies around each voxel: means over wide neighborhoods and short distances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from latup_cli.quality.coarse import Image, Region, Spacing, block_means
+
+_KERNEL_ENDS = 2.5  # standard deviations
+_LEAST_WEIGHT = np.float32(1e-3)
+_FINE_ENOUGH = 5.0  # voxels per standard deviation; a finer mean would look the same
+
+
+def smooth(image: Image, region: Region, spacing_mm: Spacing, sigma_mm: float) -> Image:
+    """Gaussian mean over the part of the neighborhood that lies in the region.
+
+    Where the kernel is wide, blocks of voxels are averaged first and the means interpolated.
+
+    Args:
+        image: (i, j, k) float32.
+        region: (i, j, k) bool.
+        spacing_mm: Along i, j, k.
+        sigma_mm: Standard deviation.
+    """
+    i, j, k = (max(1, int(sigma_mm / (mm * _FINE_ENOUGH))) for mm in spacing_mm)
+    sigmas = [
+        _narrowed(sigma_mm / mm, step) for mm, step in zip(spacing_mm, (i, j, k), strict=True)
+    ]
+    total, weight = (
+        ndimage.gaussian_filter(block_means(part, (i, j, k)), sigmas, truncate=_KERNEL_ENDS)
+        for part in (np.where(region, image, np.float32(0)), region)
+    )
+    mean: Image = np.divide(total, np.maximum(weight, _LEAST_WEIGHT), dtype=np.float32)
+    for axis, step in enumerate((i, j, k)):
+        mean = _between(mean, axis, image.shape[axis], step)
+    return mean
+
+
+def away_mm(region: Region, spacing_mm: Spacing, most_mm: float) -> Image:
+    """Distance of each voxel center from the nearest one of a region, in mm.
+
+    Exact up to `most_mm`, and more than that, or infinite, wherever it is more. The squared
+    Euclidean distance is found one axis after the other (Felzenszwalb and Huttenlocher,
+    "Distance Transforms of Sampled Functions", 2012).
+
+    Args:
+        region: (i, j, k) bool.
+        spacing_mm: Along i, j, k.
+        most_mm: How far to look.
+    """
+    squared = np.where(region, np.float32(0), np.float32(np.inf))
+    for axis, mm in enumerate(spacing_mm):
+        squared = _nearest(squared, axis, [(n * mm) ** 2 for n in range(1, int(most_mm / mm) + 1)])
+    return np.asarray(np.sqrt(squared))
+
+
+def inner(region: Region, spacing_mm: Spacing, depth_mm: float) -> Region:
+    """What lies deeper than `depth_mm` in a region; beyond the array is outside."""
+    away = away_mm(~np.pad(region, 1), spacing_mm, depth_mm)
+    return np.asarray(away[1:-1, 1:-1, 1:-1] > depth_mm)
+
+
+def _nearest(squared: Image, axis: int, costs: Sequence[float]) -> Image:
+    """Least sum of a neighbor's value and what it costs to reach it along an axis."""
+    rows = np.moveaxis(squared, axis, 0)
+    least = squared.copy()
+    found = np.moveaxis(least, axis, 0)
+    for steps, cost in enumerate(costs, start=1):
+        reached = rows + np.float32(cost)
+        np.minimum(found[steps:], reached[:-steps], out=found[steps:])
+        np.minimum(found[:-steps], reached[steps:], out=found[:-steps])
+    return least
+
+
+def _narrowed(sigma: float, step: int) -> float:
+    """What is left of a standard deviation, in blocks, after means of `step` voxels."""
+    return float(np.sqrt(sigma**2 - (step**2 - 1) / 12.0)) / step
+
+
+def _between(means: Image, axis: int, size: int, step: int) -> Image:
+    """Interpolate means of `step` voxels linearly at `size` voxels along an axis."""
+    if step == 1:
+        return means
+    last = means.shape[axis] - 1
+    places = np.clip((np.arange(size) + 0.5) / step - 0.5, 0.0, last)
+    left = places.astype(np.intp)
+    share = (places - left).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+    before, after = means.take(left, axis), means.take(np.minimum(left + 1, last), axis)
+    return np.asarray(before + (after - before) * share)
