@@ -33,7 +33,7 @@ def write_study(folder: Path, patients: int, bad_every: int = 0) -> dict[str, st
     Returns:
         Name to the way in which each bad patient was spoiled.
     """
-    spoiled = {}
+    spoiled: dict[str, str] = {}
     ways = list(WAYS)
     for number in range(patients):
         patient = folder / f"P{number:03}"

@@ -81,7 +81,9 @@ def interleaved(
 
 def show(graph: Graph, rounds: int, threads: int) -> None:
     """Print the table of one window."""
-    runs = {way: opened(graph, *way, threads).predict for way in ways(graph)}
+    runs: dict[tuple[str, str], Callable[[Array], Array]] = {
+        way: opened(graph, *way, threads).predict for way in ways(graph)
+    }
     seconds = interleaved(runs, noise(graph), rounds)
     base = list(zip(*seconds[WAYS[0]], strict=True))
     print(
@@ -115,7 +117,7 @@ def grows_by(graph: Graph, engine: str, precision: str) -> float:
     window = noise(graph)
     before = peak()
     opened(graph, engine, precision).predict(window)
-    return (peak() - before) / window[0, 0].size
+    return float((peak() - before) / window[0, 0].size)
 
 
 def peak() -> int:

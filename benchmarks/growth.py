@@ -14,7 +14,8 @@ import numpy as np
 from latup_cli.config import DEFAULT_MODEL, weights_root
 from latup_cli.domain.study import Study
 from latup_cli.imaging import nifti
-from latup_cli.inference.models import SPEC_FILE, read_spec
+from latup_cli.inference.model_json import read_spec
+from latup_cli.inference.models import SPEC_FILE
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
 

@@ -200,8 +200,8 @@ def show(rows: list[Row]) -> None:
     print(f"{'check':<34}{'':<10}{'':<31}{'min':>9}{'median':>9}{'max':>9}   ok warn refused")
     for line in table(rows):
         span = "".join(f"{line[key]:9.3f}" for key in ("min", "median", "max"))
-        said = "".join(f"{line[str(v)]:5d}" for v in Verdict)
-        print(f"{line['check']:<34}{line['subject']:<10}{line['spoiled']:<31}{span}{said}")
+        counts = "".join(f"{line[str(v)]:5d}" for v in Verdict)
+        print(f"{line['check']:<34}{line['subject']:<10}{line['spoiled']:<31}{span}{counts}")
     print(f"\n{'study':<34}{'ok':>8}{'warned':>8}{'refused':>8}")
     for name in dict.fromkeys(name for name, _ in rows):
         said = [worst(findings) for other, findings in rows if other == name]

@@ -58,12 +58,13 @@ def training_windows(model: Model, folder: Path, count: int) -> list[Array]:
 def middle(image: Array, window: tuple[int, ...]) -> Array:
     """(1, channels, *window) of (channels, i, j, k), filled with zeros where it does not reach."""
     out = np.zeros((1, len(image), *window), dtype=np.float32)
-    ours, theirs = [], []
+    ours: list[slice] = []
+    theirs: list[slice] = []
     for n, w in zip(image.shape[1:], window, strict=True):
         size = min(n, w)
         ours.append(slice((n - size) // 2, (n - size) // 2 + size))
         theirs.append(slice((w - size) // 2, (w - size) // 2 + size))
-    out[(0, slice(None), *theirs)] = image[(slice(None), *ours)]
+    out[(slice(0, 1), slice(None), *theirs)] = image[(slice(None), *ours)]
     return out
 
 

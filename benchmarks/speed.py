@@ -29,7 +29,8 @@ from pathlib import Path
 from growth import growth_table
 
 from latup_cli.config import sample_root, weights_root
-from latup_cli.inference.models import read_spec, shipped_models
+from latup_cli.inference.model_json import read_spec
+from latup_cli.inference.models import shipped_models
 from latup_cli.intake.find import find_study
 from latup_cli.labels import MODALITIES
 
@@ -162,11 +163,8 @@ def processor() -> str:
     info = Path("/proc/cpuinfo")
     if not info.exists():
         return platform.processor() or platform.machine()
-    facts = dict(
-        (part.strip() for part in line.split(":", 1))
-        for line in info.read_text(encoding="utf-8").splitlines()
-        if ":" in line
-    )
+    lines = (line.partition(":") for line in info.read_text(encoding="utf-8").splitlines())
+    facts = {name.strip(): value.strip() for name, _, value in lines}
     abilities = set(facts.get("flags", "").split())
     useful = [
         name for name in ("amx_int8", "avx512_bf16", "avx512_vnni", "avx2") if name in abilities

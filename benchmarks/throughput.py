@@ -26,11 +26,12 @@ from latup_cli.config import (
     SegmentSettings,
 )
 from latup_cli.domain.cohort import DONE
+from latup_cli.inference.models import chosen_model
 from latup_cli.workflows.batch import Progress, run_batch
 from latup_cli.workflows.batch_intake import find_cohort
 from latup_cli.workflows.engines import open_engine
 from latup_cli.workflows.results import Job
-from latup_cli.workflows.segment import chosen_model, predict_job, prepare_job
+from latup_cli.workflows.segment import predict_job, prepare_job
 from latup_cli.workflows.stages import Stages
 
 

@@ -52,7 +52,7 @@ def seconds(variant: Variant, size: tuple[int, int, int], steps: int) -> float:
         keep_freed_memory()
     torch.manual_seed(0)
     layout = torch.channels_last_3d if variant.channels_last else torch.contiguous_format
-    network = LatupNet(NetworkConfig()).to(memory_format=layout)
+    network = LatupNet(NetworkConfig()).to(memory_format=layout)  # type: ignore[call-overload]
     image = torch.randn(1, 4, *size).contiguous(memory_format=layout)
     target = torch.rand(1, 3, *size)
     loss_of, place, taken = RegionLoss(1.0), Place("cpu", variant.precision), []

@@ -21,7 +21,8 @@ def segment(channels: Array) -> npt.NDArray[np.uint8]:
     scores = sliding_window_inference(
         image, (128, 128, 128), 1, network, overlap=0.5, mode="gaussian"
     )
-    return LABELS[scores[0].argmax(dim=0).numpy()]
+    labels: npt.NDArray[np.uint8] = LABELS[scores[0].argmax(dim=0).numpy()]
+    return labels
 
 
 if __name__ == "__main__":

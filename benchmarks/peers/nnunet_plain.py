@@ -23,7 +23,7 @@ STAGES = 6
 def network() -> nn.Module:
     """Six stages of two convolutions each, 32 to 320 features."""
     torch.manual_seed(0)
-    return PlainConvUNet(
+    made: nn.Module = PlainConvUNet(
         input_channels=4,
         n_stages=STAGES,
         features_per_stage=[32, 64, 128, 256, 320, 320],
@@ -38,7 +38,8 @@ def network() -> nn.Module:
         norm_op_kwargs={"eps": 1e-5, "affine": True},
         nonlin=nn.LeakyReLU,
         nonlin_kwargs={"inplace": True},
-    ).eval()
+    )
+    return made.eval()
 
 
 def starts(size: int) -> list[int]:

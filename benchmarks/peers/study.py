@@ -44,7 +44,7 @@ def given() -> Given:
 def run(segment: Segment) -> None:
     """Read, normalize each channel over its non-zero voxels, segment, write."""
     told = given()
-    images = [nib.load(path) for path in told.files]
+    images = [nib.Nifti1Image.from_filename(path) for path in told.files]
     channels = np.stack([normalized(image.get_fdata(dtype=np.float32)) for image in images])
     with torch.inference_mode():
         mask = segment(channels)
