@@ -18,6 +18,7 @@ from latup_cli.errors import NothingToTrainOnError
 from latup_cli.evaluation.lesions import RULES
 from latup_cli.evaluation.overlap import dice
 from latup_cli.evaluation.score import score_case
+from latup_cli.evaluation.summary import ENOUGH_ET_ML
 from latup_cli.imaging.atomic import write_text
 from latup_cli.inference.windows import Array, Predict
 from latup_cli.labels import REGIONS, LabelScheme
@@ -190,17 +191,19 @@ def train_model(
 
 
 def validator(split: Split, spec: ModelSpec, place: Place) -> Validate:
-    """Mean Dice by region on native grids, with the windows that `segment` uses."""
+    """Mean Dice by region on native grids, with the windows that `segment` uses.
+
+    ET counts where the reference has at least 1 mL of it: on the others, a voxel decides.
+    """
 
     def validate(network: LatupNet) -> Mapping[str, float]:
-        scores = [
-            {
-                region: dice(predicted.region(region).data, study.labels.region(region).data)
-                for region in REGIONS
-            }
-            for study, predicted in _predictions(network, split, spec, place)
-        ]
-        return {region: float(np.mean([s[region] for s in scores])) for region in REGIONS}
+        found: dict[str, list[float]] = {region: [] for region in REGIONS}
+        for study, predicted in _predictions(network, split, spec, place):
+            for region, scores in found.items():
+                reference = study.labels.region(region)
+                if region != "ET" or reference.volume_ml >= ENOUGH_ET_ML:
+                    scores.append(dice(predicted.region(region).data, reference.data))
+        return {region: float(np.mean(scores)) for region, scores in found.items() if scores}
 
     return validate
 
