@@ -18,8 +18,8 @@ from latup_cli.inference.processor import (
 )
 
 TF32 = "tf32"
-"""What CUDA's tensor cores make of float32: products are rounded to ten bits. float16 is not offered:
-`benchmarks/activations.py` finds values far beyond its range in LATUP-Net."""
+"""What CUDA's tensor cores make of float32: products are rounded to ten bits. float16 is not
+offered: `benchmarks/activations.py` finds values far beyond its range in LATUP-Net."""
 
 
 @dataclass(frozen=True, slots=True)
