@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -30,6 +29,7 @@ from latup_cli.errors import (
     StudyGoneError,
 )
 from latup_cli.inference.models import Model, chosen_model
+from latup_cli.inference.threads import threads
 from latup_cli.intake.naming import same_on_some_system
 from latup_cli.workflows.batch_intake import find_cohort
 from latup_cli.workflows.batch_leftovers import remove_leftovers
@@ -201,6 +201,11 @@ def model_facts(model: Model) -> tuple[object, ...]:
     optional = {
         "overlap": overlap if overlap != MeasuredWindow(spec.window).overlap else None,
         "smallest_ml": sorted(spec.smallest_ml.items()),
+        "precisions": sorted(
+            (name, found.sha256)
+            for name, found in spec.precisions.items()
+            if found.allowed_as_default
+        ),
     }
     return (
         spec.sha256,
@@ -296,8 +301,8 @@ def _with_threads(settings: BatchSettings) -> SegmentSettings:
     inference = settings.segment.inference
     if settings.jobs == 1 or inference.threads:
         return settings.segment
-    threads = max(1, (os.cpu_count() or 1) // settings.jobs)
-    return replace(settings.segment, inference=replace(inference, threads=threads))
+    each = max(1, threads() // settings.jobs)
+    return replace(settings.segment, inference=replace(inference, threads=each))
 
 
 def _task(patient: Patient, output: Path) -> Task:

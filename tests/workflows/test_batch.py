@@ -25,6 +25,7 @@ from latup_cli.errors import (
     SmallerWindowMissingError,
     UnknownLabelSchemeError,
 )
+from latup_cli.inference.models import load_model
 from latup_cli.workflows import batch as workflow
 from latup_cli.workflows.batch import BatchDone, Progress, run_batch
 from latup_cli.workflows.batch_status import batch_status, status_json
@@ -245,12 +246,14 @@ def test_another_model_counts_as_another_setting(again: tuple[Path, Path], tmp_p
     edited(other, trained_on="somebody else's words")
     assert run_batch(*again, batch_on_cpu(other)).before == 25
     usual = {"shape": [32, 40, 32], "overlap": 0.5, "dice": {}}
+    short = {"file": "model.onnx", "sha256": load_model(other).spec.sha256, "dice_difference": {}}
     edited(other, smallest_ml={}, windows=[usual, {**usual, "shape": [16, 16, 16]}])
     assert run_batch(*again, batch_on_cpu(other)).before == 25
     for changed in (
         {"spacing_mm": [2.5, 2.5, 2.5]},
         {"spacing_mm": [2.0, 2.0, 2.0], "smallest_ml": {"ET": 0.01}},
         {"smallest_ml": {}, "windows": [{**usual, "overlap": 0.25}]},
+        {"windows": [], "precisions": {"bfloat16": {**short, "allowed_as_default": True}}},
     ):
         edited(other, **changed)
         with pytest.raises(OtherSettingsError):
