@@ -63,3 +63,20 @@ def rigid_from_itk(euler: sitk.Euler3DTransform) -> RigidTransform:
     lps[:3, :3] = np.reshape(euler.GetMatrix(), (3, 3))
     lps[:3, 3] = euler.TransformPoint((0.0, 0.0, 0.0))
     return RigidTransform(_LPS_FROM_RAS @ lps @ _LPS_FROM_RAS)
+
+
+def components(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.uint32], int]:
+    """Number the pieces of an (i, j, k) mask from 1, voxels joined by faces; and their count.
+
+    Arrays go to ITK as they lie in memory: the answer does not depend on the order of axes.
+    """
+    found = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.T.view(np.uint8)))
+    numbers: npt.NDArray[np.uint32] = sitk.GetArrayFromImage(found).T
+    return numbers, int(numbers.max(initial=0))
+
+
+def filled(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """An (i, j, k) mask with what it encloses, so that no face leads from there to outside."""
+    outside, _ = components(~np.pad(mask, 1))
+    whole: npt.NDArray[np.bool_] = outside[1:-1, 1:-1, 1:-1] != outside[0, 0, 0]
+    return whole

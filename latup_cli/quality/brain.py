@@ -8,14 +8,14 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from latup_cli.domain.finding import Finding
 from latup_cli.domain.grid import Box
 from latup_cli.domain.volume import Mask, Volume
+from latup_cli.imaging.itk import components
 from latup_cli.quality import limits
 from latup_cli.quality.coarse import Coarse, Image, Region, coarsen
-from latup_cli.quality.nearby import away_mm, inner, smooth
+from latup_cli.quality.nearby import away_mm, inner, opened, smooth
 
 _PIECE_ML = 1.0
 _SYMMETRY_MM = 4.0
@@ -95,7 +95,7 @@ def check_brain(
 def count_pieces(mask: Mask) -> int:
     """Components of at least 1 mL; voxels that share a face belong together."""
     inside = mask.data[Box.around(mask.data).slices]
-    labels, _ = ndimage.label(inside.T)  # as most images lie in memory
+    labels, _ = components(inside)
     sizes = np.bincount(labels.ravel())[1:] * mask.grid.voxel_ml
     return int(np.count_nonzero(sizes >= _PIECE_ML))
 
@@ -134,9 +134,9 @@ def cut_off_ml(coarse: Coarse) -> float:
     show nothing there, and have 0.
     """
     near = coarse.cropped(2.0 * _SHELL_MM)
-    bright = ndimage.binary_opening(_bright(near, ("t2", "flair")))
+    bright = opened(_bright(near, ("t2", "flair")))
     reach = away_mm(near.region, near.spacing_mm, _SHELL_MM) <= _SHELL_MM
-    labels, count = ndimage.label(bright & reach)
+    labels, count = components(bright & reach)
     inside = np.bincount(labels[near.region], minlength=count + 1)
     outside = np.bincount(labels[~near.region], minlength=count + 1)
     goes_on = inside >= np.maximum(outside, 1)  # most of it is in the brain, so it is no fat

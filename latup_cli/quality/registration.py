@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from latup_cli.domain.finding import Finding
 from latup_cli.domain.transform import Registration
+from latup_cli.imaging.itk import filled
 from latup_cli.quality import limits
 from latup_cli.quality.coarse import Coarse, Image, Region
-from latup_cli.quality.nearby import inner
+from latup_cli.quality.nearby import gaussian, inner
 from latup_cli.quality.residual import Fixed, held, mutual_information, pair, residual_mm
 
 _EDGE_SIGMA_MM = 2.0
@@ -128,7 +128,7 @@ def foreground(image: Image) -> Region:
     if signal.size == 0:
         return np.zeros(image.shape, dtype=np.bool_)
     head = bright > _FOREGROUND * float(np.quantile(signal, 0.99))
-    return np.asarray(ndimage.binary_fill_holes(head))
+    return filled(head)
 
 
 def gradients(image: Image, coarse: Coarse, deep: Region) -> Gradient:
@@ -136,7 +136,7 @@ def gradients(image: Image, coarse: Coarse, deep: Region) -> Gradient:
 
     Nearer to its border, masks make edges of their own.
     """
-    bright = ndimage.gaussian_filter(image, [_EDGE_SIGMA_MM / mm for mm in coarse.spacing_mm])
+    bright = gaussian(image, [_EDGE_SIGMA_MM / mm for mm in coarse.spacing_mm])
     # a few very bright voxels, such as vessels, shall not outweigh all tissue
     top = np.quantile(bright[coarse.region], 0.99).astype(np.float32)
     slopes = np.gradient(np.minimum(bright, top), *coarse.spacing_mm)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from latup_cli.config import AUTO, InferenceSettings, PreparationSettings, SegmentSettings
@@ -193,13 +194,17 @@ def _without_bias(together: _Together, brain: Mask, steps: list[Step]) -> _Toget
 
 def _judge(study: Study, together: _Together, brain: Mask) -> tuple[Finding, ...]:
     scanned = {modality: image.grid for modality, image in study.images.items()}
+    thickest = max(max(grid.spacing_mm) for grid in scanned.values())
     around = coarsen(together.images, brain)
-    return (
-        *check_acquisition(scanned),
-        *check_registration(around, REFERENCE, motions=together.motions),
-        *check_brain(together.images, brain, around),
-        *check_channels(around, slice_mm=max(max(grid.spacing_mm) for grid in scanned.values())),
+    checks: tuple[Callable[[], tuple[Finding, ...]], ...] = (
+        lambda: check_acquisition(scanned),
+        lambda: check_registration(around, REFERENCE, motions=together.motions),
+        lambda: check_brain(together.images, brain, around),
+        lambda: check_channels(around, slice_mm=thickest),
     )
+    with ThreadPoolExecutor(len(checks)) as side_by_side:
+        found = side_by_side.map(lambda check: check(), checks)
+        return tuple(finding for findings in found for finding in findings)
 
 
 def _warnings(quality: Iterable[Finding], settings: PreparationSettings) -> tuple[str, ...]:

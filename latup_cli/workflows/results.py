@@ -30,8 +30,6 @@ from latup_cli.intake.naming import same_on_some_system
 from latup_cli.labels import MODALITIES
 from latup_cli.reporting.build import RunFacts, build_report, model_identity
 from latup_cli.reporting.files import write_csv_report, write_json_report
-from latup_cli.reporting.preview import write_preview
-from latup_cli.reporting.registration_sheet import write_registration_sheet
 from latup_cli.workflows.align import Ready
 from latup_cli.workflows.stages import Stages
 
@@ -162,10 +160,7 @@ def _write_images(stage: Path, name: str, outcome: Outcome, settings: SegmentSet
         path = stage / f"{name}_probabilities.nii.gz"
         nifti.write_volume(path, stacked, main.labels.grid, codes)
     if settings.preview:
-        images = outcome.ready.aligned.images
-        path = stage / f"{name}_preview.png"
-        write_preview(path, images, aligned.labels, aligned.brain, title=name)
-        _write_sheet(stage / f"{name}_registration.png", name, outcome.ready)
+        _write_pictures(stage, name, outcome)
     if settings.dicom_seg:
         _write_dicom_seg(stage / f"{name}_seg.dcm", outcome)
     if settings.keep_intermediates:
@@ -177,13 +172,20 @@ def _write_mask(path: Path, labels: LabelMap, codes: SpatialCodes) -> None:
     _read_back(path, labels)
 
 
-def _write_sheet(path: Path, name: str, ready: Ready) -> None:
-    """A picture to judge the registration by, where something was registered."""
+def _write_pictures(stage: Path, name: str, outcome: Outcome) -> None:
+    """The preview, and where something was registered a sheet to judge that by."""
+    from latup_cli.reporting.preview import write_preview
+    from latup_cli.reporting.registration_sheet import write_registration_sheet
+
+    ready, aligned = outcome.ready, outcome.found.aligned
+    images = dict(ready.aligned.images)
+    path = stage / f"{name}_preview.png"
+    write_preview(path, images, aligned.labels, aligned.brain, title=name)
     if not ready.motions:
         return
-    images = dict(ready.aligned.images)
     reference = images.pop(REFERENCE)
     notes = {modality: _in_words(motion) for modality, motion in ready.motions.items()}
+    path = stage / f"{name}_registration.png"
     write_registration_sheet(path, reference, images, ready.aligned.brain, title=name, notes=notes)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from latup_cli.quality.nearby import away_mm, inner, smooth
+from latup_cli.quality.nearby import away_mm, gaussian, inner, opened, smooth
 
 SPACINGS = st.tuples(*[st.sampled_from([0.8, 1.0, 2.0, 5.5])] * 3)
 
@@ -63,3 +63,22 @@ def test_a_wide_mean_is_gaussian() -> None:
     found = smooth(image, everywhere, (2.0, 2.0, 2.0), 24.0)
     exact = ndimage.gaussian_filter(image, 12.0, truncate=2.5)
     assert np.abs(found / exact - 1.0).max() < 0.005
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 3.0))
+def test_a_gaussian_is_that_of_scipy(seed: int, sigma: float) -> None:
+    """Our short Gaussian, which spares the import of SciPy, gives SciPy's values."""
+    image = np.random.default_rng(seed).normal(size=(9, 14, 7)).astype(np.float32)
+    sigmas = (sigma, 2.0 * sigma, 0.5 * sigma)
+    ours = gaussian(image, sigmas, ends=2.5)
+    theirs = ndimage.gaussian_filter(image, sigmas, truncate=2.5)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_an_opening_is_that_of_scipy(seed: int) -> None:
+    """What is smaller than a cross goes, as in SciPy, also at the array's faces."""
+    region = np.random.default_rng(seed).random((9, 14, 7)) < 0.8
+    np.testing.assert_array_equal(opened(region), ndimage.binary_opening(region))
