@@ -37,14 +37,18 @@ def labels_of(path: Path) -> LabelMap:
     return LabelMap(image.data.astype(np.uint8, copy=False), image.grid, SCHEME)
 
 
-def measure(folder: Path, settings: SegmentSettings) -> CaseScores:
-    """Segment one patient into a temporary folder and compare with the expert's labels."""
+def segmented(folder: Path, settings: SegmentSettings) -> LabelMap:
+    """Segment one patient into a temporary folder, and read the mask back."""
+    with tempfile.TemporaryDirectory() as scratch:
+        done = segment_study(folder, Path(scratch), settings)
+        return labels_of(done.mask)
+
+
+def compared(folder: Path, predicted: LabelMap) -> CaseScores:
+    """Compare a patient's mask with the expert's labels."""
     segmentation = find_study(folder).segmentation
     if segmentation is None:
         sys.exit(f"{folder} has no segmentation")
-    with tempfile.TemporaryDirectory() as scratch:
-        done = segment_study(folder, Path(scratch), settings)
-        predicted = labels_of(done.mask)
     reference = labels_of(segmentation.path)
     return score_case(folder.name, predicted, reference, RULES[LesionChallenge.GLI])
 
@@ -86,7 +90,7 @@ def main() -> None:
     print(f"{'case':<28}{'WT':>8}{'TC':>8}{'ET':>8}{'ET mL':>9}{'found mL':>10}")
     scores = []
     for folder in sorted(path for path in given.folder.iterdir() if path.is_dir()):
-        score = measure(folder, settings)
+        score = compared(folder, segmented(folder, settings))
         scores.append(score)
         row = "".join(f"{region.counts.dice:8.3f}" for region in score.regions.values())
         et = score.regions["ET"]

@@ -47,7 +47,9 @@ def growth_table(case: Path, folder: Path, measured: Callable[[Sequence[str]], C
     for part in range(1, PARTS + 1):
         patient, output = write_part(study, folder / f"part-{part}", part / PARTS), folder / "out"
         command = [sys.executable, "-m", "latup_cli", "segment", str(patient), "-o", str(output)]
-        cost = measured([*command, "--overwrite", "--weights", str(model), "--device", "cpu"])
+        cost = measured(
+            [*command, "--overwrite", "--force", "--weights", str(model), "--device", "cpu"]
+        )
         report = json.loads((output / f"{patient.name}_report.json").read_text(encoding="utf-8"))
         brain = report["volumes"]["brain"]["volume_ml"]
         windows, seconds = report["runs_on"]["windows"], report["seconds"]["segment"]
