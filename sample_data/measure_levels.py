@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from latup_cli.domain.grid import Box
 from latup_cli.imaging.nifti import read, read_labels
 from latup_cli.labels import MODALITIES
-from latup_cli.preprocess.brain import bounding_box, brain_mask
+from latup_cli.preprocess.brain import brain_mask
 from latup_cli.preprocess.normalize import zscore
 
 Array = npt.NDArray[np.floating]
@@ -62,7 +63,7 @@ def read_subject(folder: Path) -> Subject:
     """Read and z-score the four modalities of one subject; 1 mm voxels are assumed."""
     images = {m: read(folder / f"{folder.name}_{m}.nii.gz").data for m in MODALITIES}
     brain = brain_mask(images.values())
-    box = bounding_box(brain)
+    box = Box.around(brain)
     z = {m: zscore(image, brain)[box.slices] for m, image in images.items()}
     labels = read_labels(folder / f"{folder.name}_seg.nii.gz").data[box.slices].astype(np.uint8)
     return Subject(z, labels, brain[box.slices], box.start)
