@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from latup_cli.config import DEFAULT_MODEL
-from latup_cli.inference.models import load_model, shipped_model
+from latup_cli.config import DEFAULT_MODEL, SegmentSettings
+from latup_cli.inference.models import chosen_model
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
 from latup_cli.preprocess.prepare import as_aligned, prepare
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--weights", type=Path)
     given = parser.parse_args()
-    model = load_model(given.weights) if given.weights else shipped_model(given.model)
+    model = chosen_model(SegmentSettings(model=given.model, weights=given.weights))
     study = prepare(as_aligned(load_study(find_study(given.case))), model.spec)
     stride = model.spec.stride
     window = tuple(slice(0, n // stride * stride) for n in study.image.shape[1:])

@@ -3,8 +3,8 @@
 Usage: python benchmarks/quantize.py MODEL_DIR TRAIN_FOLDER --val VAL_FOLDER [--windows 20]
 
 Needs `pip install nncf` beside the extra "train". TRAIN_FOLDER calibrates int8; VAL_FOLDER, of
-patients that the model was not trained on, says how much Dice changes against float32, through the
-same code as `benchmarks/accuracy.py`. Writes the fields "precisions" and "bytes_per_voxel" of
+patients that the model was not trained on, says how much Dice changes against float32, by the
+same code as `benchmarks/precision.py`. Writes the fields "precisions" and "bytes_per_voxel" of
 `model.json`. A precision is allowed as a default if over the cases with at least 1 mL of a region
 its Dice changes by at most 0.002 on the mean and 0.01 at worst, and if every whole tumor that it
 finds agrees with that of float32 by a Dice of at least 0.995.
@@ -17,35 +17,24 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from accuracy import compared, segmented
 from engines import memory_per_voxel
+from precision import CaseDice, Variant, compared, masks
 
-from latup_cli.config import (
-    BFLOAT16,
-    FLOAT32,
-    INT8,
-    Device,
-    InferenceSettings,
-    PreparationSettings,
-    SegmentSettings,
-)
-from latup_cli.domain.volume import LabelMap
-from latup_cli.evaluation.overlap import dice
-from latup_cli.evaluation.score import CaseScores
+from latup_cli.config import BFLOAT16, FLOAT32, INT8
 from latup_cli.imaging.atomic import replacing, write_text
 from latup_cli.inference.models import SPEC_FILE, Graph, Model, load_model
 from latup_cli.inference.openvino_engine import open_on_cpu
 from latup_cli.labels import REGIONS, label_scheme
 from latup_cli.training.quantize import Array, quantize
-from latup_cli.workflows.labeled import find_labeled, load_labeled
+from latup_cli.workflows.labeled import LabeledStudy, find_labeled, load_labeled
 
 FILE = "model.int8.onnx"
 AGREEMENT = "lowest WT Dice to float32"
-LEAST_ML = 1.0
+OPENVINO = "openvino"
 MOST_ON_MEAN, MOST_AT_WORST = 0.002, 0.01
 LEAST_AGREEMENT = 0.995
 
@@ -94,36 +83,32 @@ def opener(model: Model) -> Callable[[bytes], Callable[[Array], Array]]:
     return open_graph
 
 
-def masks(directory: Path, folder: Path, precision: str) -> list[tuple[LabelMap, CaseScores]]:
-    """Every patient through `latup segment` in one precision, and how well that fits."""
-    inference = InferenceSettings(device=Device("cpu"), engine="openvino", precision=precision)
-    settings = SegmentSettings(
-        weights=directory,
-        inference=inference,
-        preparation=PreparationSettings(force=True),  # every patient counts
-    )
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            mask = segmented(path, settings)
-            found.append((mask, compared(path, mask)))
-    return found
+def measure(
+    model: Model, precisions: Sequence[str], studies: Sequence[LabeledStudy]
+) -> dict[str, list[CaseDice]]:
+    """Every patient in every precision, by OpenVINO, beside the first."""
+    window = model.spec.default_window
+    made = {
+        name: list(masks(model, Variant(OPENVINO, name, window), studies)) for name in precisions
+    }
+    first = made[precisions[0]]
+    return {
+        name: [
+            compared(study, mask, base, windows)
+            for study, (mask, windows), (base, _) in zip(studies, found, first, strict=True)
+        ]
+        for name, found in made.items()
+    }
 
 
-def difference(
-    ours: list[tuple[LabelMap, CaseScores]], float32: list[tuple[LabelMap, CaseScores]]
-) -> dict[str, object]:
+def difference(ours: Sequence[CaseDice], float32: Sequence[CaseDice]) -> dict[str, object]:
     """Change of Dice by region, over cases with at least 1 mL of it; and how the masks agree."""
-    agreement = [
-        dice(a.region("WT").data, b.region("WT").data)
-        for (a, _), (b, _) in zip(ours, float32, strict=True)
-    ]
-    found: dict[str, object] = {AGREEMENT: round(min(agreement), 4)}
+    found: dict[str, object] = {AGREEMENT: round(min(case.agreement["WT"] for case in ours), 4)}
     for region in REGIONS:
         changes = [
-            a.regions[region].counts.dice - b.regions[region].counts.dice
-            for (_, a), (_, b) in zip(ours, float32, strict=True)
-            if b.regions[region].reference_ml >= LEAST_ML
+            a.dice[region] - b.dice[region]
+            for a, b in zip(ours, float32, strict=True)
+            if region in b.counted
         ]
         found[region] = {
             "mean": round(float(np.mean(changes)), 5),
@@ -157,16 +142,17 @@ def entry(file: str, sha256: str, change: dict[str, object]) -> dict[str, object
 
 
 def measured(model: Model, graph: bytes, folder: Path) -> dict[str, dict[str, object]]:
-    """The field "precisions", from runs on a copy of the model."""
-    spec = model.spec
+    """The field "precisions", from runs of a copy of the model."""
+    spec, scheme = model.spec, label_scheme("brats2021")
+    studies = [load_labeled(patient, spec, scheme) for patient in find_labeled([folder])]
     files = {INT8: (FILE, hashlib.sha256(graph).hexdigest()), BFLOAT16: (spec.weights, spec.sha256)}
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "model"
         shutil.copytree(model.path.parent, copy)
         (copy / FILE).write_bytes(graph)
         set_fields(copy, precisions={name: entry(*file, {}) for name, file in files.items()})
-        float32 = masks(copy, folder, FLOAT32)
-        changes = {name: difference(masks(copy, folder, name), float32) for name in files}
+        cases = measure(load_model(copy), (FLOAT32, *files), studies)
+    changes = {name: difference(cases[name], cases[FLOAT32]) for name in files}
     return {name: entry(*file, changes[name]) for name, file in files.items()}
 
 

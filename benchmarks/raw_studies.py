@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from accuracy import labels_of
+from accuracy import labels_of, segmented
 from registration import REFERENCE, Raw, cases, raw_study
 
 from latup_cli.config import DEFAULT_MODEL, SegmentSettings, Space
@@ -27,7 +27,6 @@ from latup_cli.imaging import nifti
 from latup_cli.intake.find import find_study
 from latup_cli.labels import REGIONS
 from latup_cli.preprocess.align import aligned_labels
-from latup_cli.workflows.segment import segment_study
 
 MOST = (15.0, 15.0)
 ENOUGH_ML = 1.0
@@ -41,12 +40,6 @@ def dice(found: LabelMap, expert: LabelMap) -> dict[str, float]:
         score = overlap(found.region(region).data, known.data)
         scores[region] = score if known.volume_ml >= ENOUGH_ML else float("nan")
     return scores
-
-
-def segmented(folder: Path, settings: SegmentSettings) -> LabelMap:
-    """The mask of a study, through files."""
-    with tempfile.TemporaryDirectory() as scratch:
-        return labels_of(segment_study(folder, Path(scratch) / "out", settings).mask)
 
 
 def stored(study: dict[str, Raw], folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from latup_cli.errors.base import LatupError
 
@@ -11,6 +12,19 @@ class UsageError(LatupError, ValueError):
     """An option has a value that it cannot have."""
 
     exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """Something was named that does not exist, where all names are known."""
+
+    what: ClassVar[str]
+
+    def __init__(self, text: str, known: tuple[str, ...]) -> None:
+        super().__init__(text, known)
+        self.hint = f"Choose one of: {', '.join(known)}."
+
+    def __str__(self) -> str:
+        return f"There is no {self.what} '{self.args[0]}'."
 
 
 class DeviceNameError(UsageError):
@@ -25,26 +39,16 @@ class DeviceNameError(UsageError):
         return f"There is no device '{self.args[0]}'."
 
 
-class EngineNameError(UsageError):
+class EngineNameError(UnknownNameError):
     """`--engine` names no engine."""
 
-    def __init__(self, text: str, known: tuple[str, ...]) -> None:
-        super().__init__(text, known)
-        self.hint = f"Choose one of: {', '.join(known)}."
-
-    def __str__(self) -> str:
-        return f"There is no engine '{self.args[0]}'."
+    what = "engine"
 
 
-class PrecisionNameError(UsageError):
+class PrecisionNameError(UnknownNameError):
     """`--precision` names no precision."""
 
-    def __init__(self, text: str, known: tuple[str, ...]) -> None:
-        super().__init__(text, known)
-        self.hint = f"Choose one of: {', '.join(known)}."
-
-    def __str__(self) -> str:
-        return f"There is no precision '{self.args[0]}'."
+    what = "precision"
 
 
 class PrecisionPlaceError(UsageError):
@@ -71,15 +75,10 @@ class FastModelError(UsageError):
         return f"--fast and {self.args[0]} name two models."
 
 
-class UnknownLabelSchemeError(UsageError, KeyError):
+class UnknownLabelSchemeError(UnknownNameError, KeyError):
     """A label scheme was named that does not exist."""
 
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(name, known)
-        self.hint = f"Choose one of: {', '.join(known)}."
-
-    def __str__(self) -> str:
-        return f"There is no label scheme '{self.args[0]}'."
+    what = "label scheme"
 
 
 class ThreadsError(UsageError):

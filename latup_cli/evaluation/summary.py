@@ -107,8 +107,13 @@ def summarize(cases: Sequence[CaseScores]) -> Summary:
 
 
 def has_enough_et(score: RegionScores) -> bool:
-    """Whether the reference has at least 1 mL, a thousandth of a cubic millimeter aside."""
-    return round(score.reference_ml, 6) >= ENOUGH_ET_ML
+    """Whether the reference has enough of it for an agreement to mean something."""
+    return is_enough_et(score.reference_ml)
+
+
+def is_enough_et(ml: float) -> bool:
+    """Whether that is at least 1 mL, a thousandth of a cubic millimeter aside."""
+    return round(ml, 6) >= ENOUGH_ET_ML
 
 
 def enhancing_tumor(scores: Sequence[RegionScores]) -> EnhancingTumor:

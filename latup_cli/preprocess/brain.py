@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk  # noqa: N813  (its own convention)
 
 from latup_cli.domain.grid import Box
+from latup_cli.imaging.itk import components, filled
 
 
 def brain_mask(images: Iterable[npt.NDArray[np.generic]]) -> npt.NDArray[np.bool_]:
@@ -29,19 +29,16 @@ def brain_mask(images: Iterable[npt.NDArray[np.generic]]) -> npt.NDArray[np.bool
         nonzero = found if nonzero is None else np.logical_or(nonzero, found, out=nonzero)
     if nonzero is None or not nonzero.any():
         raise ValueError("at least one image with a non-zero voxel is needed")
-    box = Box.around(nonzero)
+    box = Box.around(nonzero).slices
     brain: npt.NDArray[np.bool_] = np.zeros_like(nonzero)
-    brain.T[box.slices[::-1]] = _largest_filled(nonzero[box.slices].T)
+    brain[box] = filled(_largest(nonzero[box]))
     return brain
 
 
-def _largest_filled(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The largest component, voxels joined by faces, and what it encloses.
-
-    Arrays go to ITK as they lie in memory: neither step depends on axis names or spacing.
-    """
-    components = sitk.ConnectedComponent(sitk.GetImageFromArray(np.pad(mask, 1).view(np.uint8)))
-    largest = sitk.RelabelComponent(components, sortByObjectSize=True) == 1
-    around = sitk.GetArrayFromImage(sitk.ConnectedComponent(largest == 0))
-    whole: npt.NDArray[np.bool_] = around[1:-1, 1:-1, 1:-1] != around[0, 0, 0]
-    return whole
+def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The largest component, voxels joined by faces; the first among equals."""
+    numbers, _ = components(mask)
+    sizes = np.bincount(numbers.ravel(order="K"))
+    sizes[0] = 0
+    largest: npt.NDArray[np.bool_] = numbers == sizes.argmax()
+    return largest

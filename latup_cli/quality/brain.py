@@ -15,7 +15,7 @@ from latup_cli.domain.volume import Mask, Volume
 from latup_cli.imaging.itk import components
 from latup_cli.quality import limits
 from latup_cli.quality.coarse import Coarse, Image, Region, coarsen
-from latup_cli.quality.nearby import away_mm, inner, opened, smooth
+from latup_cli.quality.nearby import away_mm, flattened, inner, opened
 
 _PIECE_ML = 1.0
 _SYMMETRY_MM = 4.0
@@ -24,7 +24,6 @@ _FINE_DEG = (-5.0, 0.0, 5.0)
 _SHELL_MM = 5.0
 _TOUCHING_MM = 1.0
 _DEPTH_MM = 8.0
-_FIELD_MM = 24.0
 _BRIGHT = 3.0  # robust standard deviations above the median of the brain
 _NORMAL = 1.4826
 
@@ -96,7 +95,7 @@ def count_pieces(mask: Mask) -> int:
     """Components of at least 1 mL; voxels that share a face belong together."""
     inside = mask.data[Box.around(mask.data).slices]
     labels, _ = components(inside)
-    sizes = np.bincount(labels.ravel())[1:] * mask.grid.voxel_ml
+    sizes = np.bincount(labels.ravel(order="K"))[1:] * mask.grid.voxel_ml
     return int(np.count_nonzero(sizes >= _PIECE_ML))
 
 
@@ -169,8 +168,7 @@ def _bright(coarse: Coarse, names: Sequence[str]) -> Region:
     bright = np.ones(coarse.region.shape, dtype=np.bool_)
     for name in names:
         image = np.nan_to_num(coarse.images[name])
-        field = smooth(image, coarse.region, coarse.spacing_mm, _FIELD_MM)
-        flat = np.divide(image, np.maximum(field, np.float32(1e-12)), dtype=np.float32)
+        flat = flattened(image, coarse.region, coarse.spacing_mm)
         bright &= flat > _bright_from(flat[coarse.region])
     return bright
 

@@ -107,23 +107,15 @@ def _along(array: npt.NDArray[np.generic], axis: int, step: int) -> npt.NDArray[
     """Means of `step` neighbors along an axis, summed in float32."""
     if step == 1:
         return array
-    total: Image = array[_every(axis, 0, step)].astype(np.float32)
+    rows = np.moveaxis(array, axis, 0)
+    total: Image = rows[::step].astype(np.float32)
     for start in range(1, step):
-        part = array[_every(axis, start, step)]
-        shorter = total[_first(axis, part.shape[axis])]
+        part = rows[start::step]
+        shorter = total[: len(part)]
         np.add(shorter, part, out=shorter)
-    starts = np.arange(0, array.shape[axis], step)
-    counts = np.minimum(step, array.shape[axis] - starts).astype(np.float32)
-    total /= counts.reshape([-1 if other == axis else 1 for other in range(3)])
-    return total
-
-
-def _every(axis: int, start: int, step: int) -> tuple[slice, ...]:
-    return (slice(None),) * axis + (slice(start, None, step),)
-
-
-def _first(axis: int, count: int) -> tuple[slice, ...]:
-    return (slice(None),) * axis + (slice(count),)
+    counts = np.minimum(step, len(rows) - np.arange(0, len(rows), step)).astype(np.float32)
+    total /= counts[:, None, None]
+    return np.moveaxis(total, 0, axis)
 
 
 def _around(region: Region, spacing_mm: Spacing, steps: Shape, margin_mm: float) -> Box:

@@ -8,6 +8,7 @@ import numpy as np
 
 from latup_cli.quality.coarse import Image, Region, Spacing, block_means
 
+_FIELD_MM = 24.0  # coil sensitivity varies on this scale, tissue below it
 _KERNEL_ENDS = 2.5  # standard deviations
 _LEAST_WEIGHT = np.float32(1e-3)
 _FINE_ENOUGH = 5.0  # voxels per standard deviation; a finer mean would look the same
@@ -36,6 +37,13 @@ def smooth(image: Image, region: Region, spacing_mm: Spacing, sigma_mm: float) -
     for axis, step in enumerate((i, j, k)):
         mean = _between(mean, axis, image.shape[axis], step)
     return mean
+
+
+def flattened(image: Image, region: Region, spacing_mm: Spacing) -> Image:
+    """An (i, j, k) image by its wide mean over a region, which removes the coils' sensitivity."""
+    field = smooth(image, region, spacing_mm, _FIELD_MM)
+    flat: Image = np.divide(image, np.maximum(field, np.float32(1e-12)), dtype=np.float32)
+    return flat
 
 
 def gaussian(image: Image, sigmas: Sequence[float], *, ends: float = 4.0) -> Image:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latup_cli.quality.coarse import COARSE_MM, Coarse, Image, Region, ranks
-from latup_cli.quality.nearby import inner, smooth
+from latup_cli.quality.nearby import flattened, inner, smooth
 
 Order = tuple[str, str, str, str]
 """Images in the roles T1, T1ce, T2, FLAIR."""
@@ -18,7 +18,6 @@ Order = tuple[str, str, str, str]
 EDGE_MM = 3.0
 """Depth that is left out: masks differ there, and stripping leaves dark rims in all images."""
 
-_FIELD_MM = 24.0  # coil sensitivity varies on this scale, tissue below it
 _LOCAL_MM = 12.0
 _SPREAD = 1.5  # slices: half of one, and the gap to the next that interpolation fills
 _DARKEST = 0.05  # no tissue, but CSF, air, and flow in one of the images
@@ -126,8 +125,7 @@ def brightened(found: Tissues, order: Order) -> float:
 
 
 def _flat(image: Image, inside: Region, coarse: Coarse) -> Image:
-    field = smooth(image, inside, coarse.spacing_mm, _FIELD_MM)
-    return np.where(inside, image / np.maximum(field, np.float32(1e-12)), np.float32(0))
+    return np.where(inside, flattened(image, inside, coarse.spacing_mm), np.float32(0))
 
 
 def _correlations(rank: Mapping[str, Image]) -> dict[tuple[str, str], float]:

@@ -174,12 +174,9 @@ def _name(_: onnx.NodeProto, dequantized: onnx.NodeProto, layer: onnx.NodeProto)
 def _drop_unused(model: onnx.ModelProto) -> None:
     """Remove quantizers whose results nobody reads any more, from the last to the first."""
     nodes = list(model.graph.node)
-    read = {name for node in nodes for name in node.input}
-    read |= {output.name for output in model.graph.output}
+    results = {output.name for output in model.graph.output}
     for kind in ("DequantizeLinear", "QuantizeLinear"):
+        read = results.union(*(node.input for node in nodes))
         nodes = [node for node in nodes if node.op_type != kind or node.output[0] in read]
-        read = {name for node in nodes for name in node.input} | {
-            output.name for output in model.graph.output
-        }
     del model.graph.node[:]
     model.graph.node.extend(nodes)

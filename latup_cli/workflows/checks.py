@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from latup_cli import __version__
 from latup_cli.config import DEFAULT_LABELS, Device, SegmentSettings
@@ -22,9 +22,6 @@ from latup_cli.errors import DeviceError, SampleMissingError
 from latup_cli.inference.choose import two_runtimes, why_no_cuda
 from latup_cli.labels import REGIONS, label_scheme
 from latup_cli.workflows.sample import sample_study
-
-if TYPE_CHECKING:
-    from latup_cli.inference.models import Model
 
 SMALLEST_DICE = 0.8
 """Of the sample's whole tumor against its known answer; below it something is wrong."""
@@ -176,7 +173,9 @@ def _cuda(settings: SegmentSettings) -> Found:
 
 
 def _model(settings: SegmentSettings) -> Found:
-    model = _chosen(settings)
+    from latup_cli.inference.models import chosen_model
+
+    model = chosen_model(settings)
     spec, size = model.spec, model.path.stat().st_size
     facts = {"name": spec.name, "version": spec.version, "sha256": spec.sha256, "bytes": size}
     text = f"{spec.name} {spec.version}, {size / 1e6:.1f} MB, sha256 {spec.sha256[:12]}... verified"
@@ -186,9 +185,10 @@ def _model(settings: SegmentSettings) -> Found:
 def _device(settings: SegmentSettings) -> Found:
     import numpy as np
 
+    from latup_cli.inference.models import chosen_model
     from latup_cli.workflows.engines import open_engine
 
-    model = _chosen(settings)
+    model = chosen_model(settings)
     opened = open_engine(model.graph, settings.inference)
     window = np.zeros((1, len(model.spec.channels), *model.spec.window), dtype=np.float32)
     opened.predict(window)  # the first one warms up
@@ -252,12 +252,6 @@ def _dice(mask: Path, answer: Path) -> dict[str, float]:
     read = [nifti.read_labels(path) for path in (mask, answer)]
     ours, known = (LabelMap(image.data.astype(np.uint8), image.grid, scheme) for image in read)
     return {name: dice(ours.region(name).data, known.region(name).data) for name in REGIONS}
-
-
-def _chosen(settings: SegmentSettings) -> Model:
-    from latup_cli.inference.models import chosen_model
-
-    return chosen_model(settings)
 
 
 CHECKS: Mapping[str, tuple[Look, tuple[str, ...]]] = {

@@ -18,7 +18,7 @@ from latup_cli.errors import NothingToTrainOnError
 from latup_cli.evaluation.lesions import RULES
 from latup_cli.evaluation.overlap import dice
 from latup_cli.evaluation.score import score_case
-from latup_cli.evaluation.summary import ENOUGH_ET_ML
+from latup_cli.evaluation.summary import is_enough_et
 from latup_cli.imaging.atomic import write_text
 from latup_cli.inference.windows import Array, Predict
 from latup_cli.labels import REGIONS, LabelScheme
@@ -201,7 +201,7 @@ def validator(split: Split, spec: ModelSpec, place: Place) -> Validate:
         for study, predicted in _predictions(network, split, spec, place):
             for region, scores in found.items():
                 reference = study.labels.region(region)
-                if region != "ET" or reference.volume_ml >= ENOUGH_ET_ML:
+                if region != "ET" or is_enough_et(reference.volume_ml):
                     scores.append(dice(predicted.region(region).data, reference.data))
         return {region: float(np.mean(scores)) for region, scores in found.items() if scores}
 

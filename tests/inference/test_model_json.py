@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from latup_cli.errors import ModelError, ModelSpecError
 from latup_cli.inference.model_json import read_spec
-from tests.fixtures.models import edited, hand_made_model
-
-ENTRY = {"file": "a.onnx", "sha256": "0", "dice_difference": {}, "allowed_as_default": True}
-
-
-@pytest.fixture(scope="session")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory of a good model; not to be changed."""
-    return hand_made_model(tmp_path_factory.mktemp("described"))
-
-
-@pytest.fixture
-def copy(described: Path, tmp_path: Path) -> Path:
-    """The same model, to be damaged."""
-    return shutil.copytree(described, tmp_path / "model")
+from tests.fixtures.models import ENTRY, edited
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"model"'])

@@ -19,21 +19,7 @@ from latup_cli.inference.models import (
     shipped_model,
     shipped_models,
 )
-from tests.fixtures.models import edited, hand_made_model
-
-ENTRY = {"file": "a.onnx", "sha256": "0", "dice_difference": {}, "allowed_as_default": True}
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory of a good model; not to be changed."""
-    return hand_made_model(tmp_path_factory.mktemp("good"))
-
-
-@pytest.fixture
-def copy(made: Path, tmp_path: Path) -> Path:
-    """The same model, to be damaged."""
-    return shutil.copytree(made, tmp_path / "model")
+from tests.fixtures.models import ENTRY, edited
 
 
 def test_a_good_model_is_loaded(made: Path) -> None:
