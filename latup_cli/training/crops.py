@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from latup_cli.domain.grid import Shape
 from latup_cli.training.augment import augment, intensities
+from latup_cli.training.bias import shaded
 from latup_cli.training.cases import Case
 from latup_cli.training.hardware import Place
 from latup_cli.training.mix import Sample, mix
@@ -41,6 +42,8 @@ class Crops(Dataset[Sample]):
         if self._changes is None:  # made here, so that a worker process has its own
             self._changes = intensities(settings)
         image, target = self._drawn(self._cases[order[position]], random)
+        if random.random() < settings.bias_probability:
+            image = shaded(image, settings.bias_strength, random)
         seed = int(random.integers(2**31))
         return augment(image, self._changes, settings.drop_probability, seed), target
 

@@ -47,6 +47,8 @@ class TrainSettings:
         mix_probability: Probability that a crop gets the tumor of another patient.
         slice_probability: Probability that a crop is seen as if scanned in thick slices.
         slice_mm: Smallest and largest distance between such slices.
+        bias_probability: Probability that a crop is shaded as by receiver coils.
+        bias_strength: Largest logarithm of what such a field multiplies brightness by.
         flips: Probability of mirroring along each of i, j, k.
         rotation_rad: Largest rotation about each axis.
         scaling: Largest relative change of size along each axis.
@@ -94,6 +96,8 @@ class TrainSettings:
     mix_probability: float = 0.0
     slice_probability: float = 0.0
     slice_mm: tuple[float, float] = (2.0, 6.5)
+    bias_probability: float = 0.0
+    bias_strength: float = 0.3
     flips: tuple[float, float, float] = (0.5, 0.0, 0.0)
     rotation_rad: float = 0.2
     scaling: float = 0.15

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (PyTorch's own convention)
 
+from latup_cli.training.bias import BLACK
+
 _THICK_SHARE = 0.75  # of the modalities of such a patient; one is often a thin 3-D series
 _STRIPPED_SHARE = 0.5  # of patients whose series were stripped before they were resampled
-_DARK = -3.0  # z-score of the empty background beside a stripped brain
 
 
 def in_thick_slices(
@@ -41,7 +42,7 @@ def in_thick_slices(
             continue
         axis, voxels = int(random.integers(3)), float(random.uniform(*thickness))
         if stripped:
-            blurred = _resliced(torch.where(inside > 0, modality, _DARK), axis, voxels)
+            blurred = _resliced(torch.where(inside > 0, modality, BLACK), axis, voxels)
         else:
             weight = _resliced(inside, axis, voxels).clamp_min(1e-3)
             blurred = _resliced(modality, axis, voxels) / weight
