@@ -74,6 +74,7 @@ from latup_cli.errors.labeled import (
 )
 from latup_cli.errors.quality import (
     CheckRefusedError,
+    ImagesApartError,
     MixedSkullError,
     NoBrainFoundError,
     QualityError,
@@ -158,6 +159,7 @@ __all__ = [
     "ImageContentError",
     "ImageError",
     "ImageNotFoundError",
+    "ImagesApartError",
     "InputError",
     "InputsChangedError",
     "InterruptedRunError",

@@ -71,6 +71,18 @@ class NoBrainFoundError(QualityError):
         return f"No brain was found in {', '.join(self.args[0])}."
 
 
+class ImagesApartError(QualityError, ValueError):
+    """Skull-stripped images, brought to one grid, show no place in common."""
+
+    hint = (
+        "Look at them side by side in a viewer: their headers put them in different places. "
+        "Leave out --no-register, or give the brain with --brain-mask FILE."
+    )
+
+    def __str__(self) -> str:
+        return "The images show no place in common."
+
+
 class RegistrationFailedError(QualityError):
     """An image could not be laid over the reference at all."""
 

@@ -11,7 +11,7 @@ from latup_cli.domain.orientation import axis_codes, reorientation
 from latup_cli.domain.study import AlignedStudy, Placement, PreparedStudy, Step, Study
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import SkullPresentError
-from latup_cli.preprocess.brain import brain_mask
+from latup_cli.preprocess.brain import NONZERO
 from latup_cli.preprocess.normalize import zscore
 from latup_cli.preprocess.resample import resample, same_spacing
 from latup_cli.preprocess.steps import timed
@@ -28,8 +28,8 @@ def as_aligned(study: Study) -> AlignedStudy:
         raise SkullPresentError(study.shown_as(modality), sign)
     images = on_shared_grid(study)
     steps: list[Step] = []
-    with timed(steps, "brain", rule="non-zero in any modality, one component, holes filled"):
-        brain = brain_mask(image.data for image in images.values())
+    with timed(steps, "brain", rule=NONZERO.words):
+        brain = NONZERO.find(image.data for image in images.values())
     return AlignedStudy(images, Mask(brain, next(iter(images.values())).grid), tuple(steps))
 
 

@@ -64,7 +64,7 @@ class TrainSettings:
         validate_every: Steps between validations.
         checkpoint_minutes: Minutes between checkpoints.
         precision: "auto", "float32", "bfloat16" or "float16" (on CUDA only). "auto" is bfloat16
-            where the hardware multiplies matrices in it, which on a CPU means AMX.
+            where the hardware is faster in it.
         workers: Processes that load data; 0 loads in the training process, as befits a CPU.
         seed: Fixes the initial weights, the order of cases and every augmentation.
 

@@ -14,7 +14,7 @@ from latup_cli.domain.transform import Registration, RigidTransform
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import CheckRefusedError
 from latup_cli.intake.brain_mask import read_brain_mask
-from latup_cli.preprocess.brain import brain_mask
+from latup_cli.preprocess.brain import BRIGHT, NONZERO
 from latup_cli.preprocess.plan import BrainFrom, Plan, plan_preparation
 from latup_cli.preprocess.prepare import on_shared_grid, prepare
 from latup_cli.preprocess.steps import timed
@@ -132,9 +132,9 @@ def _find_brain(
             return _on_grid_of(together, REFERENCE, read_brain_mask(given, study.grid))
     if plan.brain is BrainFrom.NONZERO:
         images = [together.images[modality] for modality in plan.brain_in]
-        rule = "non-zero in any modality, one component, holes filled"
-        with timed(steps, "brain", rule=rule, modalities=plan.brain_in):
-            return Mask(brain_mask(image.data for image in images), images[0].grid)
+        rule = BRIGHT if plan.common_grid else NONZERO
+        with timed(steps, "brain", rule=rule.words, modalities=plan.brain_in):
+            return Mask(rule.find(image.data for image in images), images[0].grid)
     if plan.brain is BrainFrom.NETWORK:
         return _strip(study, together, plan.brain_in, settings.inference, steps)
     from latup_cli.preprocess.hd_bet import strip_with_hd_bet
