@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+AMD = "AMD"
 AMX = "AMX"
 AVX512_BF16 = "AVX512_BF16"
 AVX512_VNNI = "AVX512_VNNI"
@@ -16,14 +17,16 @@ AVX2 = "AVX2"
 ARM = "ARM"
 
 _CPUINFO = Path("/proc/cpuinfo")
+_AMD_CALLS_ITSELF = "AuthenticAMD"
 _FLAGS = {
+    AMD: {_AMD_CALLS_ITSELF},
     AMX: {"amx_tile", "amx_int8", "amx_bf16"},
     AVX512_BF16: {"avx512_bf16"},
     AVX512_VNNI: {"avx512_vnni"},
     AVX_VNNI: {"avx_vnni"},
     AVX2: {"avx2"},
 }
-"""Our name of a feature to the flags of Linux that must all be there."""
+"""Our name of a feature to the words, of vendor and flags, that Linux must all say."""
 
 _ARM = ("arm", "aarch")
 
@@ -63,11 +66,13 @@ def describe(
     Args:
         cpuinfo: The text of Linux's /proc/cpuinfo; empty elsewhere.
         architecture: As Python calls it, such as "x86_64" or "arm64".
-        name: The processor's, where `cpuinfo` does not tell it.
+        name: What the system calls the processor, where `cpuinfo` does not tell it.
         abilities: What OpenVINO says that it can compute with.
     """
     named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     found = features_of(cpuinfo, architecture, abilities)
+    if _AMD_CALLS_ITSELF in name:
+        found |= {AMD}
     return Processor((named[1] if named else name).strip() or architecture, found)
 
 
@@ -75,10 +80,10 @@ def features_of(cpuinfo: str, architecture: str, abilities: Collection[str] = ()
     """Features by name; bfloat16 on x86 implies the others of its generation (Cooper Lake)."""
     if architecture.lower().startswith(_ARM):
         return frozenset({ARM})
-    line = re.search(r"^flags\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    if line:
-        flags = set(line[1].split())
-        return frozenset(name for name, needed in _FLAGS.items() if needed <= flags)
+    lines = re.findall(r"^(?:vendor_id|flags)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    if lines:
+        words = set(" ".join(lines).split())
+        return frozenset(name for name, needed in _FLAGS.items() if needed <= words)
     if "BF16" in abilities:
         return frozenset({AVX512_BF16, AVX512_VNNI, AVX2})
     return frozenset({AVX2}) if "INT8" in abilities else frozenset()

@@ -14,6 +14,7 @@ from latup_cli.errors import (
 )
 from latup_cli.inference.precision import DEFAULTS, choose_precision, rule_for
 from latup_cli.inference.processor import (
+    AMD,
     AMX,
     ARM,
     AVX2,
@@ -30,6 +31,8 @@ SAPPHIRE_RAPIDS = frozenset({AMX, AVX512_BF16, AVX512_VNNI, AVX_VNNI, AVX2})
 COOPER_LAKE = frozenset({AVX512_BF16, AVX512_VNNI, AVX2})
 ICE_LAKE = frozenset({AVX512_VNNI, AVX2})
 ALDER_LAKE = frozenset({AVX_VNNI, AVX2})
+TURIN = frozenset({AMD, AVX512_BF16, AVX512_VNNI, AVX_VNNI, AVX2})
+ROME = frozenset({AMD, AVX2})
 HASWELL = frozenset({AVX2})
 OLD = frozenset[str]()
 APPLE = frozenset({ARM})
@@ -63,6 +66,9 @@ def chosen(
         (ICE_LAKE, BOTH, "int8"),
         (ICE_LAKE, ONLY_BFLOAT16, "float32"),
         (ALDER_LAKE, BOTH, "int8"),
+        (TURIN, BOTH, "bfloat16"),
+        (TURIN, {"int8": True}, "int8"),
+        (ROME, BOTH, "float32"),
         (HASWELL, BOTH, "float32"),
         (OLD, BOTH, "float32"),
         (APPLE, BOTH, "float32"),
@@ -157,6 +163,14 @@ def test_flags_of_linux_are_read(flags: str, features: frozenset[str]) -> None:
     """Features come from the flags; AMX counts only with all of its parts."""
     assert features_of(FLAGS.format(flags), "x86_64") == features
     assert describe(FLAGS.format(flags), "x86_64").name == "A Processor"
+
+
+def test_the_vendor_is_read() -> None:
+    """AMD is told by the vendor that Linux names, or by what Windows calls the processor."""
+    linux = "vendor_id\t: AuthenticAMD\n" + FLAGS.format("avx2 avx_vnni avx512_bf16 avx512_vnni")
+    assert features_of(linux, "x86_64") == TURIN
+    windows = describe("", "AMD64", "AMD64 Family 26 Model 2, AuthenticAMD", ("BF16", "INT8"))
+    assert windows.features == {AMD, *COOPER_LAKE}
 
 
 @pytest.mark.parametrize(
