@@ -25,7 +25,7 @@ from latup_cli.errors import (
 from latup_cli.inference.models import Model, chosen_model
 from latup_cli.workflows.engines import Opened, open_engine
 from latup_cli.workflows.results import Outcome, Segmented, make_job, write_results
-from latup_cli.workflows.segment import predict_job, prepare_job
+from latup_cli.workflows.segment import decide_job, look_job, prepare_job
 from latup_cli.workflows.stages import Stages
 
 _NOBODY_CAN_WRITE = frozenset(
@@ -97,10 +97,11 @@ class Segmenter:
         ready = prepare_job(job, spec, self.settings, stages)
         with self._network:
             with stages("segment"):
-                found = predict_job(ready, spec, self.opened, self.settings)
-            warnings = self.opened.warnings
+                look = look_job(ready, spec, self.opened, self.settings)
             self._back_to_device()
-        outcome = Outcome(ready.study, ready, found, self.model, warnings)
+        with stages("segment"):
+            found = decide_job(look, ready, spec, self.settings)
+        outcome = Outcome(ready.study, ready, found, self.model, look.warnings)
         return write_results(job, outcome, self.settings, stages)
 
     def _back_to_device(self) -> None:

@@ -18,12 +18,27 @@ from latup_cli.inference.decode import (
     without_enhancement,
 )
 from latup_cli.inference.mirrors import VIEWS, mirrored
-from latup_cli.inference.windows import Predict, WindowPlan, plan_windows, predict_image
+from latup_cli.inference.windows import Array, Predict, WindowPlan, plan_windows, predict_image
 from latup_cli.labels import SCHEMES
 from latup_cli.preprocess.restore import to_native, to_native_block
 
 TISSUE_NUMBERS = SCHEMES["brats2023"]
 """The numbers of `Tissue`, in which the network is decoded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the network saw, on the model's grid; nothing has been decided yet.
+
+    Attributes:
+        classes: (classes, i, j, k) float32 probabilities.
+        windows: How many windows it took.
+        views: How often each of them was seen, mirrored differently.
+    """
+
+    classes: Array
+    windows: int
+    views: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +75,7 @@ def plan_prepared(
     return plan_windows(brain, window.shape, window.overlap, views=VIEWS if tta else 1)
 
 
-def predict_prepared(
+def look_at(
     prepared: PreparedStudy,
     spec: ModelSpec,
     predict: Predict,
@@ -68,8 +83,8 @@ def predict_prepared(
     window: MeasuredWindow | None = None,
     tta: bool = False,
     on_share: Callable[[float], None] = lambda _: None,
-) -> Prediction:
-    """Run windows, bring the regions to the native block, decode them, and put them back.
+) -> Seen:
+    """Run the network over a prepared study.
 
     Args:
         prepared: What the network sees.
@@ -84,10 +99,32 @@ def predict_prepared(
     classes = predict_image(
         prepared.image, look, plan, classes=len(spec.classes), on_share=on_share
     )
-    regions = to_native_block(region_probabilities(classes), prepared)
+    return Seen(classes, len(plan.windows), plan.views)
+
+
+def decide(seen: Seen, prepared: PreparedStudy, spec: ModelSpec) -> Prediction:
+    """Bring the regions to the native block, decode them, and put them back.
+
+    Args:
+        seen: What the network saw.
+        prepared: Where it looked.
+        spec: The model's description.
+    """
+    regions = to_native_block(region_probabilities(seen.classes), prepared)
     decoded = decode(regions, prepared.brain.data)
     too_small = unbelieved_ml(decoded, prepared.brain.grid.voxel_ml, spec.smallest_ml)
     labels = to_native(without_enhancement(decoded) if too_small else decoded, prepared)
     native = prepared.placement.native
     label_map = LabelMap(labels.astype(np.uint8, copy=False), native, TISSUE_NUMBERS)
-    return Prediction(label_map, regions, len(plan.windows), plan.views, too_small)
+    return Prediction(label_map, regions, seen.windows, seen.views, too_small)
+
+
+def predict_prepared(
+    prepared: PreparedStudy,
+    spec: ModelSpec,
+    predict: Predict,
+    *,
+    window: MeasuredWindow | None = None,
+) -> Prediction:
+    """Both in one: `look_at`, then `decide`."""
+    return decide(look_at(prepared, spec, predict, window=window), prepared, spec)

@@ -1,18 +1,19 @@
 """`latup segment`, in the order it happens: check, open, read, prepare, predict, report.
 
 `segment_study` is the whole story. Its chapters stand alone so that a study folder can be done
-with one open model, its neighbors overlapping: `plan_job`, `prepare_job`, `predict_job`,
-`write_results`.
+with one open model, its neighbors overlapping: `plan_job`, `prepare_job`, `look_job`,
+`decide_job`, `write_results`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from latup_cli.config import SegmentSettings, default_output
 from latup_cli.domain.model import ModelSpec
-from latup_cli.domain.segmentation import Segmentations
+from latup_cli.domain.segmentation import RunsOn, Segmentations
 from latup_cli.domain.study import ONE_GRID_MM, REFERENCE, StudyFiles
 from latup_cli.inference.models import chosen_model
 from latup_cli.intake.find import find_study, study_from_files
@@ -22,7 +23,7 @@ from latup_cli.labels import label_scheme
 from latup_cli.workflows.align import Ready, make_ready
 from latup_cli.workflows.engines import Opened, open_engine
 from latup_cli.workflows.native import on_aligned_grid, on_native_grid
-from latup_cli.workflows.predict import Prediction, predict_prepared
+from latup_cli.workflows.predict import Prediction, Seen, decide, look_at
 from latup_cli.workflows.results import (
     Job,
     Outcome,
@@ -32,6 +33,21 @@ from latup_cli.workflows.results import (
     write_results,
 )
 from latup_cli.workflows.stages import Announce, Stages
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What the network saw, and where it ran.
+
+    Attributes:
+        seen: Class probabilities on the model's grid.
+        runs_on: The device and arithmetic, after whatever happened to them.
+        warnings: What happened to them.
+    """
+
+    seen: Seen
+    runs_on: RunsOn
+    warnings: tuple[str, ...]
 
 
 def segment_study(
@@ -74,14 +90,15 @@ def segment_study(
         opened = open_engine(model.graph, settings.inference)
     ready = prepare_job(job, model.spec, settings, stages)
     with stages("segment"):
-        found = predict_job(
+        look = look_job(
             ready,
             model.spec,
             opened,
             settings,
             on_share=lambda share: announce("segment", share),
         )
-    outcome = Outcome(ready.study, ready, found, model, opened.warnings)
+        found = decide_job(look, ready, model.spec, settings)
+    outcome = Outcome(ready.study, ready, found, model, look.warnings)
     return write_results(job, outcome, settings, stages)
 
 
@@ -121,35 +138,50 @@ def prepare_job(job: Job, spec: ModelSpec, settings: SegmentSettings, stages: St
     return make_ready(study, spec, settings, stages)
 
 
-def predict_job(
+def look_job(
     ready: Ready,
     spec: ModelSpec,
     opened: Opened,
     settings: SegmentSettings,
     *,
     on_share: Callable[[float], None] = lambda _: None,
-) -> Segmentations:
-    """Run the network on a prepared study and bring the answer back to the input's array.
+) -> Look:
+    """Run the network on a prepared study: the one chapter that needs the device.
 
     Args:
         ready: What the network sees.
         spec: The model's description.
         opened: The model, ready to run.
-        settings: Labels, whether windows are seen mirrored, and whether to keep probabilities.
+        settings: Whether windows are seen mirrored.
         on_share: Called after each window with the share of windows that are done.
 
-    Returns:
-        The segmentation on the aligned and on the native grid.
+    Raises:
+        DeviceError: If the device fails or its memory is full, and no other may step in.
+    """
+    seen = look_at(ready.prepared, spec, opened.predict, tta=settings.tta, on_share=on_share)
+    return Look(seen, opened.runs_on, opened.warnings)
+
+
+def decide_job(
+    look: Look, ready: Ready, spec: ModelSpec, settings: SegmentSettings
+) -> Segmentations:
+    """Decide on labels, on the aligned and on the native grid.
+
+    Args:
+        look: What the network saw.
+        ready: What it was shown.
+        spec: The model's description.
+        settings: Labels, and whether to keep probabilities.
     """
     prepared, native = ready.prepared, ready.study.grid
-    found = predict_prepared(prepared, spec, opened.predict, tta=settings.tta, on_share=on_share)
+    found = decide(look.seen, prepared, spec)
     scheme, keep = label_scheme(settings.labels), settings.save_probabilities
     aligned = on_aligned_grid(found, prepared, scheme, probabilities=keep)
     same = native.matches(prepared.placement.native, tolerance_mm=ONE_GRID_MM)
     return Segmentations(
         aligned,
         aligned if same else on_native_grid(found, prepared, native, scheme, probabilities=keep),
-        opened.runs_on,
+        look.runs_on,
         found.windows,
         found.views,
         _notes(found, spec),

@@ -232,7 +232,7 @@ def broken(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(
     ("module", "stage"),
-    [(workflow, "load_study"), (workflow, "predict_job"), (results, "write_csv_report")],
+    [(workflow, "load_study"), (workflow, "look_job"), (results, "write_csv_report")],
 )
 def test_an_interrupt_leaves_nothing(
     module: ModuleType, stage: str, study: Path, model: Path, monkeypatch: pytest.MonkeyPatch

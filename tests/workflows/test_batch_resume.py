@@ -223,13 +223,13 @@ def test_images_that_change_meanwhile_fail(
     """A result whose inputs were replaced while it was made is not called done."""
     folder = write_good(tmp_path / "study" / "P")
     work = open_segmenter(forced_on_cpu(model), "identity")
-    predict = batch_patient.predict_job
+    predict = batch_patient.look_job
 
     def meanwhile(*given: Any) -> Any:
         os.utime(folder / "case_t1.nii.gz", ns=(0, 0))
         return predict(*given)
 
-    monkeypatch.setattr(batch_patient, "predict_job", meanwhile)
+    monkeypatch.setattr(batch_patient, "look_job", meanwhile)
     failure = work(task_of(tmp_path / "study", tmp_path / "out")).failure
     assert failure is not None
     assert failure.error == "InputsChangedError"

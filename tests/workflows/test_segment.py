@@ -30,7 +30,7 @@ from latup_cli.workflows import results
 from latup_cli.workflows.align import Ready
 from latup_cli.workflows.engines import Opened, open_engine
 from latup_cli.workflows.results import Segmented
-from latup_cli.workflows.segment import predict_job, segment_study
+from latup_cli.workflows.segment import decide_job, look_job, segment_study
 from tests.fixtures.models import on_cpu, respaced
 from tests.fixtures.phantoms import Phantom, phantom, save, tree, voxels, write_study
 from tests.properties.strategies import AXIS_ORDERS, stored_as, tilt, world
@@ -369,7 +369,8 @@ def _segmented(folder: Path, weights: Path, opened: Opened) -> tuple[npt.NDArray
     aligned = as_aligned(study)
     ready = Ready(study, aligned, prepare(aligned, model.spec))
     settings = replace(on_cpu(weights), labels="brats2023")
-    labels = predict_job(ready, model.spec, opened, settings).native.labels
+    look = look_job(ready, model.spec, opened, settings)
+    labels = decide_job(look, ready, model.spec, settings).native.labels
     return np.asarray(labels.data), labels.grid
 
 
