@@ -39,6 +39,10 @@ def train(
         str | None,
         typer.Option("--init", help="Start from a shipped model, a model.pt or a checkpoint."),
     ] = None,
+    appearances: Annotated[
+        Path | None,
+        typer.Option(help="How other tumors look (.npz), for paint_probability; adds to ours."),
+    ] = None,
     labels_in: Annotated[
         str, typer.Option("--labels-in", help="Label scheme of the segmentations.")
     ] = AUTO,
@@ -92,6 +96,7 @@ def train(
             run_dir=output,
             cache=cache,
             initial=_source_model(init),
+            appearances=appearances,
             device=Device.parse(device),
             hours=time_limit,
         )

@@ -113,6 +113,7 @@ from latup_cli.errors.study import (
     UnreachableError,
 )
 from latup_cli.errors.training import (
+    AppearancesError,
     CheckpointError,
     DivergedError,
     NothingToTrainOnError,
@@ -137,6 +138,7 @@ __all__ = [
     "AmbiguousCaseError",
     "AmbiguousLabelsError",
     "AmbiguousModalityError",
+    "AppearancesError",
     "CaseGridError",
     "ChannelOrderError",
     "ChannelsUnknownError",

@@ -59,3 +59,16 @@ class CheckpointError(TrainingError):
     def __str__(self) -> str:
         path, problem = self.args
         return f"{path} cannot be used: {problem}."
+
+
+class AppearancesError(TrainingError, ValueError):
+    """A file is no table of how tumors look."""
+
+    hint = "weights/measure_appearances.py writes one."
+    exit_code = 3
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is not there, or is no table of how tumors look."

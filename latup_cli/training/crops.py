@@ -10,6 +10,7 @@ from monai.transforms import Compose
 from torch.utils.data import DataLoader, Dataset
 
 from latup_cli.domain.grid import Shape
+from latup_cli.training.appearance import Appearances, painted
 from latup_cli.training.augment import augment, intensities
 from latup_cli.training.bias import shaded
 from latup_cli.training.cases import Case
@@ -26,46 +27,58 @@ class Crops(Dataset[Sample]):
     """Every crop of a run by its number, fixed by the seed alone.
 
     A run that is resumed, or that has other worker processes, sees the same crops.
+
+    Attributes:
+        cases: Patients to cut from.
+        settings: The run's.
+        appearances: Tumors whose contrasts are borrowed; None for none.
     """
 
-    def __init__(self, cases: Sequence[Case], settings: TrainSettings) -> None:
-        self._cases = cases
-        self._settings = settings
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        settings: TrainSettings,
+        appearances: Appearances | None = None,
+    ) -> None:
+        self.cases = cases
+        self.settings = settings
+        self.appearances = appearances
         self._changes: Compose | None = None
 
     def __getitem__(self, index: int) -> Sample:
         """One crop, after augmentation."""
-        settings = self._settings
-        epoch, position = divmod(index, len(self._cases))
-        order = np.random.default_rng([settings.seed, epoch]).permutation(len(self._cases))
+        settings = self.settings
+        epoch, position = divmod(index, len(self.cases))
+        order = np.random.default_rng([settings.seed, epoch]).permutation(len(self.cases))
         random = np.random.default_rng([settings.seed, 1, index])
         if self._changes is None:  # made here, so that a worker process has its own
             self._changes = intensities(settings)
-        image, target = self._drawn(self._cases[order[position]], random)
+        image, target = self._drawn(self.cases[order[position]], random)
+        if self.appearances and random.random() < settings.paint_probability:
+            image = painted(image, target, self.appearances, random)
         if random.random() < settings.bias_probability:
             image = shaded(image, settings.bias_strength, random)
         seed = int(random.integers(2**31))
         return augment(image, self._changes, settings.drop_probability, seed), target
 
     def _drawn(self, case: Case, random: np.random.Generator) -> Sample:
-        settings, turn = self._settings, draw_turn(self._settings, random)
+        settings, turn = self.settings, draw_turn(self.settings, random)
         scan = int(random.integers(2**31))  # a tumor that is mixed in was scanned like its host
         if random.random() >= settings.mix_probability:
             return window(case, center_of(case, settings, random), turn, settings, scan)
-        donor = self._cases[int(random.integers(len(self._cases)))]
+        donor = self.cases[int(random.integers(len(self.cases)))]
         center = center_of(donor, settings, random)
         host = window(case, same_place(center, donor, case), turn, settings, scan)
         return mix(host, window(donor, center, turn, settings, scan), random)
 
 
-def batches(
-    cases: Sequence[Case], settings: TrainSettings, first_step: int, place: Place
-) -> Iterator[Sample]:
+def batches(crops: Crops, first_step: int, place: Place) -> Iterator[Sample]:
     """Batches of this process from a step on: (n, modalities, i, j, k) and (n, 3, i, j, k)."""
+    settings = crops.settings
     size = settings.batch_size
     starts = [(step * place.of + place.rank) * size for step in range(first_step, settings.steps)]
     loader: DataLoader[Sample] = DataLoader(
-        Crops(cases, settings),
+        crops,
         batch_sampler=[list(range(start, start + size)) for start in starts],
         num_workers=settings.workers,
         multiprocessing_context="spawn" if settings.workers else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from latup_cli.errors import DivergedError, NothingToTrainOnError
 from latup_cli.training import checkpoint
-from latup_cli.training.cases import Case
 from latup_cli.training.checkpoint import RunState
-from latup_cli.training.crops import batches
+from latup_cli.training.crops import Crops, batches
 from latup_cli.training.hardware import Place
 from latup_cli.training.loss import RegionLoss
 from latup_cli.training.mix import Sample
@@ -125,8 +124,7 @@ def new_run(
 
 def train(
     state: RunState,
-    settings: TrainSettings,
-    cases: Sequence[Case],
+    crops: Crops,
     validate: Validate,
     run_dir: Path,
     *,
@@ -142,11 +140,12 @@ def train(
         DivergedError: If the loss is not a number; the last checkpoint is intact.
         OutputError: If a checkpoint cannot be written.
     """
-    if not cases:
+    settings = crops.settings
+    if not crops.cases:
         raise NothingToTrainOnError("There is no case to train on.")
     trainer = _Trainer(state, settings, place)
     saved_at = started = time.monotonic()
-    for sample in batches(cases, settings, state.step, place):
+    for sample in batches(crops, state.step, place):
         waited = time.monotonic() - started
         rate = learning_rate(state.step, settings)
         loss = trainer.step(sample, rate)

@@ -47,6 +47,7 @@ class TrainSettings:
         mix_probability: Probability that a crop gets the tumor of another patient.
         slice_probability: Probability that a crop is seen as if scanned in thick slices.
         slice_mm: Smallest and largest distance between such slices.
+        paint_probability: Probability that a crop's tumor gets the contrasts of another one.
         bias_probability: Probability that a crop is shaded as by receiver coils.
         bias_strength: Largest logarithm of what such a field multiplies brightness by.
         flips: Probability of mirroring along each of i, j, k.
@@ -96,6 +97,7 @@ class TrainSettings:
     mix_probability: float = 0.0
     slice_probability: float = 0.0
     slice_mm: tuple[float, float] = (2.0, 6.5)
+    paint_probability: float = 0.0
     bias_probability: float = 0.0
     bias_strength: float = 0.3
     flips: tuple[float, float, float] = (0.5, 0.0, 0.0)

@@ -24,9 +24,11 @@ from latup_cli.inference.windows import Array, Predict
 from latup_cli.labels import REGIONS, LabelScheme
 from latup_cli.training import checkpoint
 from latup_cli.training.allocator import keep_freed_memory
+from latup_cli.training.appearance import Appearances
 from latup_cli.training.card import write_card
 from latup_cli.training.cases import Case
 from latup_cli.training.checkpoint import RunState
+from latup_cli.training.crops import Crops
 from latup_cli.training.export import export_model, model_spec
 from latup_cli.training.hardware import Place, choose_place, this_machine
 from latup_cli.training.logs import logging_to
@@ -91,6 +93,7 @@ class TrainRequest:
         run_dir: Checkpoints and log; an earlier run there goes on.
         cache: Where prepared patients are kept; by default in `run_dir`.
         initial: A source model or checkpoint to start from.
+        appearances: A table of how other tumors look, beside those that are trained on.
         device: Where to train.
         hours: Stop after so many hours, with a checkpoint; None for no limit.
     """
@@ -100,6 +103,7 @@ class TrainRequest:
     run_dir: Path
     cache: Path | None = None
     initial: Path | None = None
+    appearances: Path | None = None
     device: Device = field(default_factory=Device)
     hours: float | None = None
 
@@ -251,7 +255,8 @@ def _run(
 ) -> None:
     """Train until the last step or the time limit; the first process keeps the log."""
     started = time.monotonic()
-    steps = train(state, request.settings, cases, validate, request.run_dir, place=place)
+    crops = Crops(cases, request.settings, _appearances(request, cases))
+    steps = train(state, crops, validate, request.run_dir, place=place)
     with logging_to(request.run_dir) if place.is_first else nullcontext(report) as log:
         for progress in steps:
             log(progress)
@@ -259,6 +264,14 @@ def _run(
             hours = (time.monotonic() - started) / _SECONDS_PER_HOUR
             if request.hours is not None and hours >= request.hours:
                 steps.close()
+
+
+def _appearances(request: TrainRequest, cases: Sequence[Case]) -> Appearances | None:
+    """How the tumors look that crops are painted as; None if none are."""
+    if not request.settings.paint_probability:
+        return None
+    ours = Appearances.of_cases(cases)
+    return ours.joined(Appearances.load(request.appearances)) if request.appearances else ours
 
 
 def _export(request: TrainRequest, state: RunState, split: Split, place: Place) -> Trained:

@@ -20,6 +20,7 @@ from latup_cli.errors import (
 from latup_cli.training import checkpoint
 from latup_cli.training.cases import TrainingCase
 from latup_cli.training.checkpoint import RunState
+from latup_cli.training.crops import Crops
 from latup_cli.training.loop import new_run, train
 from latup_cli.training.network import LatupNet
 from latup_cli.training.schedule import learning_rate
@@ -62,13 +63,13 @@ def run_to_the_end(
 ) -> list[float]:
     """Train and give the losses."""
     folder.mkdir(exist_ok=True)
-    return [step.loss for step in train(state, settings, CASES, unmeasured, folder)]
+    return [step.loss for step in train(state, Crops(CASES, settings), unmeasured, folder)]
 
 
 def run_for(state: RunState, folder: Path, steps: int) -> list[float]:
     """Train some steps, then stop as a process that is told to."""
     folder.mkdir(exist_ok=True)
-    training = train(state, SETTINGS, CASES, unmeasured, folder)
+    training = train(state, Crops(CASES, SETTINGS), unmeasured, folder)
     losses = [step.loss for step in itertools.islice(training, steps)]
     training.close()  # type: ignore[attr-defined]
     return losses
@@ -137,7 +138,7 @@ def test_training_learns(finished: tuple[RunState, list[float], Path]) -> None:
 def test_every_step_tells_its_news(tmp_path: Path) -> None:
     """Steps count from one, with the scheduled rate, and the last one brings the validation."""
     short = replace(SETTINGS, steps=2)
-    news = list(train(new_run(short), short, CASES, unmeasured, tmp_path))
+    news = list(train(new_run(short), Crops(CASES, short), unmeasured, tmp_path))
     assert [step.step for step in news] == [1, 2]
     assert [step.rate for step in news] == [learning_rate(n, short) for n in (0, 1)]
     assert [dict(step.measured) for step in news] == [{}, {"WT": 0.5}]
@@ -229,7 +230,7 @@ def test_a_failed_save_keeps_the_earlier_checkpoint(tmp_path: Path) -> None:
 def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
     """Without a case there is no run."""
     with pytest.raises(NothingToTrainOnError):
-        next(iter(train(new_run(SETTINGS), SETTINGS, [], unmeasured, tmp_path)))
+        next(iter(train(new_run(SETTINGS), Crops([], SETTINGS), unmeasured, tmp_path)))
 
 
 def test_not_a_number_stops_the_run(tmp_path: Path) -> None:
@@ -238,6 +239,6 @@ def test_not_a_number_stops_the_run(tmp_path: Path) -> None:
     state = new_run(SETTINGS)
     before = {name: value.clone() for name, value in state.network.state_dict().items()}
     with pytest.raises(DivergedError) as caught:
-        next(iter(train(state, SETTINGS, [broken], unmeasured, tmp_path)))
+        next(iter(train(state, Crops([broken], SETTINGS), unmeasured, tmp_path)))
     assert caught.value.exit_code == 12
     assert all(torch.equal(value, before[n]) for n, value in state.network.state_dict().items())

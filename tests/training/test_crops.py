@@ -70,14 +70,14 @@ def test_the_seed_decides_and_nothing_else(tmp_path: Path) -> None:
     """Stored cases, a later start and more processes see the same crops."""
     memory = [case("a"), case("b"), case("c")]
     stored = [store(c, tmp_path / c.name) for c in memory]
-    alone = list(batches(memory, PLAIN, 0, Place("cpu", "float32")))
-    later = list(batches(stored, PLAIN, 1, Place("cpu", "float32")))
+    alone = list(batches(Crops(memory, PLAIN), 0, Place("cpu", "float32")))
+    later = list(batches(Crops(stored, PLAIN), 1, Place("cpu", "float32")))
     assert len(alone) == 3
     for one, other in zip(alone[1:], later, strict=True):
         assert torch.equal(one[0], other[0])
         assert torch.equal(one[1], other[1])
     halves = replace(PLAIN, batch_size=1)
-    ranks = [list(batches(memory, halves, 0, Place("cpu", "float32", r, 2))) for r in (0, 1)]
+    ranks = [list(batches(Crops(memory, halves), 0, Place("cpu", "float32", r, 2))) for r in (0, 1)]
     for step, (image, _) in enumerate(alone):
         joined = torch.cat([ranks[0][step][0], ranks[1][step][0]])
         assert torch.equal(image, joined)
