@@ -19,10 +19,11 @@ import re
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from latup_cli.cohort.ledger import FOLDER, utc_now
 from latup_cli.errors import OutputError, RunGoesOnError
@@ -52,9 +53,12 @@ class Holder:
         return f"process {self.process} on {self.host}, since {self.since}"
 
 
+Refuse: TypeAlias = Callable[[Path, Holder | None], None]
+
+
 @contextmanager
 def locked(output: Path, num_parts: int = 1, part_id: int = 0) -> Iterator[threading.Event]:
-    """Hold the lock of one part.
+    """Hold the lock of one part of a study.
 
     Yields:
         An event that is set if somebody has taken the lock away.
@@ -64,12 +68,32 @@ def locked(output: Path, num_parts: int = 1, part_id: int = 0) -> Iterator[threa
         OutputError: If there is no writing in the folder.
     """
     path = output / FOLDER / f"part-{part_id}-of-{num_parts}.lock"
+    with held(path, refuse=_refuse_overlap) as lost:
+        yield lost
+
+
+@contextmanager
+def held(path: Path, *, refuse: Refuse = lambda _path, _mine: None) -> Iterator[threading.Event]:
+    """Hold a lock.
+
+    Args:
+        path: The lock's file; its folder is made if it is not there.
+        refuse: Called before and after the lock is taken, then with its holder; raises
+            `RunGoesOnError` if another lock stands in the way.
+
+    Yields:
+        An event that is set if somebody has taken the lock away.
+
+    Raises:
+        RunGoesOnError: If somebody else holds it.
+        OutputError: If there is no writing in the folder.
+    """
     mine = Holder(socket.gethostname(), os.getpid(), utc_now(), uuid.uuid4().hex)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_overlap(path)
+        refuse(path, None)
         _take(path, mine)
-        _refuse_overlap(path, mine)
+        refuse(path, mine)
     except OSError as error:
         if isinstance(error, RunGoesOnError):
             raise
@@ -95,7 +119,7 @@ def holders(output: Path) -> dict[Path, Holder]:
     return found
 
 
-def _refuse_overlap(path: Path, mine: Holder | None = None) -> None:
+def _refuse_overlap(path: Path, mine: Holder | None) -> None:
     """Another split of the study shares patients with this part; another part of it does not."""
     for other, holder in holders(path.parent.parent).items():
         part, of = _part(other), _part(path)

@@ -118,6 +118,8 @@ from latup_cli.errors.training import (
     DivergedError,
     NothingToTrainOnError,
     TrainingError,
+    TrainingGoesOnError,
+    TrainingInterruptedError,
     TrainingSettingsError,
 )
 from latup_cli.errors.usage import (
@@ -232,6 +234,8 @@ __all__ = [
     "TooManyFilesError",
     "TooSmallImageError",
     "TrainingError",
+    "TrainingGoesOnError",
+    "TrainingInterruptedError",
     "TrainingSettingsError",
     "UnevenSlicesError",
     "UnknownLabelSchemeError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from latup_cli.errors.base import LatupError
+from latup_cli.errors.run import OutputExistsError
 
 
 class TrainingError(LatupError):
@@ -59,6 +60,33 @@ class CheckpointError(TrainingError):
     def __str__(self) -> str:
         path, problem = self.args
         return f"{path} cannot be used: {problem}."
+
+
+class TrainingGoesOnError(OutputExistsError):
+    """Another process trains in the same run directory."""
+
+    hint = "Wait for it, end it, or train in another directory."
+
+    def __init__(self, run_dir: Path, holder: str) -> None:
+        super().__init__(run_dir)
+        self.args = (run_dir, holder)
+
+    def __str__(self) -> str:
+        return f"Another process trains in {self.args[0]}: {self.args[1]}."
+
+
+class TrainingInterruptedError(TrainingError):
+    """A run was asked to stop; its last checkpoint holds every step."""
+
+    exit_code = 130
+    hint = "Run the same command again; it goes on from here."
+
+    def __init__(self, step: int, steps: int) -> None:
+        super().__init__(step, steps)
+
+    def __str__(self) -> str:
+        step, steps = self.args
+        return f"Interrupted after step {step} of {steps}; there is a checkpoint."
 
 
 class AppearancesError(TrainingError, ValueError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from latup_cli.errors import OutputError
+from latup_cli.imaging.atomic import write_text
 from latup_cli.labels import REGIONS
 from latup_cli.training.loop import Progress
 
@@ -20,14 +21,20 @@ COLUMNS = ("step", "loss", "learning_rate", "seconds", "waited_s", *REGIONS)
 
 
 @contextmanager
-def logging_to(run_dir: Path) -> Iterator[Log]:
+def logging_to(run_dir: Path, first_step: int) -> Iterator[Log]:
     """Append to `log.csv` and to TensorBoard files in `run_dir`.
+
+    Args:
+        run_dir: The run's directory.
+        first_step: Steps that the run's checkpoint holds. What a run that was killed logged after
+            it is dropped, for those steps are taken again.
 
     Raises:
         OutputError: If `log.csv` cannot be written, from the log that is given.
     """
     path = run_dir / "log.csv"
-    with SummaryWriter(run_dir) as board:
+    _drop_after(path, first_step)
+    with SummaryWriter(run_dir, purge_step=first_step + 1) as board:
 
         def log(progress: Progress) -> None:
             _append(path, row(progress))
@@ -36,6 +43,16 @@ def logging_to(run_dir: Path) -> Iterator[Log]:
         if not path.exists():
             _append(path, COLUMNS)
         yield log
+
+
+def _drop_after(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    kept = [row for row in rows if row and (row[0] == COLUMNS[0] or int(row[0]) <= step)]
+    if len(kept) < len(rows):
+        write_text(path, "".join(",".join(row) + "\n" for row in kept))
 
 
 def _append(path: Path, cells: tuple[str, ...]) -> None:

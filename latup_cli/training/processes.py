@@ -20,6 +20,11 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
+def is_first() -> bool:
+    """Whether this is the process that validates and writes; true outside `torchrun`."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def joined(place: Place) -> Iterator[Place]:
     """Meet the other processes that `torchrun` started; alone without it.

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 @contextmanager
-def interruptible(first: Callable[[], None]) -> Iterator[threading.Event]:
-    """Around a long run. SIGTERM, which schedulers send before they kill, abandons at once.
+def interruptible(
+    first: Callable[[], None] = lambda: None,
+    at_once: Collection[int] = (signal.SIGTERM,),
+) -> Iterator[threading.Event]:
+    """Around a long run.
 
     Args:
-        first: Called after the first Ctrl-C.
+        first: Called after the first signal.
+        at_once: Signals that abandon the work; by default SIGTERM, which schedulers send before
+            they kill.
 
     Yields:
-        An event that is set by the first Ctrl-C; the second raises `KeyboardInterrupt`.
+        An event that is set by the first Ctrl-C or SIGTERM; the second raises
+        `KeyboardInterrupt`.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -25,7 +31,7 @@ def interruptible(first: Callable[[], None]) -> Iterator[threading.Event]:
         return
 
     def interrupted(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set() or number == signal.SIGTERM:
+        if stop.is_set() or number in at_once:
             raise KeyboardInterrupt
         stop.set()
         first()

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from latup_cli.cohort.lock import held
 from latup_cli.config import AUTO, Device, LesionChallenge
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.volume import LabelMap
-from latup_cli.errors import NothingToTrainOnError
+from latup_cli.errors import (
+    NothingToTrainOnError,
+    RunGoesOnError,
+    TrainingGoesOnError,
+    TrainingInterruptedError,
+)
 from latup_cli.evaluation.lesions import RULES
 from latup_cli.evaluation.overlap import dice
 from latup_cli.evaluation.score import score_case
@@ -34,9 +40,10 @@ from latup_cli.training.hardware import Place, choose_place, this_machine
 from latup_cli.training.logs import logging_to
 from latup_cli.training.loop import Progress, Validate, new_run, train
 from latup_cli.training.network import LatupNet
-from latup_cli.training.processes import joined, local_rank
+from latup_cli.training.processes import is_first, joined, local_rank
 from latup_cli.training.settings import TrainSettings
 from latup_cli.training.split import fold, held_out_share
+from latup_cli.workflows.batch_signals import interruptible
 from latup_cli.workflows.labeled import (
     LabeledFiles,
     LabeledStudy,
@@ -175,11 +182,32 @@ def train_model(
         InputError: If patients cannot be used (exit code 3).
         DeviceError: If the device that was asked for cannot be used (6).
         OutputError: If a checkpoint cannot be written (10).
+        TrainingGoesOnError: If another process trains in `run_dir` (7).
+        TrainingInterruptedError: After Ctrl-C or SIGTERM, with a checkpoint (130).
         TrainingError: If there is nothing to train on, or the loss is not a number (12).
     """
+    split = split_patients(request.data, request.settings.seed)
+    with _alone(request.run_dir):
+        return _train(request, split, report)
+
+
+@contextmanager
+def _alone(run_dir: Path) -> Iterator[None]:
+    """Two runs in one directory would each overwrite the other's checkpoints."""
+    if not is_first():
+        yield
+        return
+    with ExitStack() as until_the_end:
+        try:
+            until_the_end.enter_context(held(run_dir / "train.lock"))
+        except RunGoesOnError as error:
+            raise TrainingGoesOnError(run_dir, error.args[1]) from error
+        yield
+
+
+def _train(request: TrainRequest, split: Split, report: Callable[[Progress], None]) -> Trained:
     settings, run_dir = request.settings, request.run_dir
     keep_freed_memory()
-    split = split_patients(request.data, settings.seed)
     spec = model_spec(settings)
     write_text(run_dir / "train.toml", settings.to_toml())
     cache = request.cache or run_dir / "prepared"
@@ -253,17 +281,24 @@ def _run(
     place: Place,
     report: Callable[[Progress], None],
 ) -> None:
-    """Train until the last step or the time limit; the first process keeps the log."""
+    """Train until the last step, the time limit or a signal; the first process keeps the log.
+
+    Raises:
+        TrainingInterruptedError: After a signal.
+    """
     started = time.monotonic()
     crops = Crops(cases, request.settings, _appearances(request, cases))
     steps = train(state, crops, validate, request.run_dir, place=place)
-    with logging_to(request.run_dir) if place.is_first else nullcontext(report) as log:
+    log_of = logging_to(request.run_dir, state.step) if place.is_first else nullcontext(report)
+    with log_of as log, interruptible(at_once=()) as stop:
         for progress in steps:
             log(progress)
             report(progress)
             hours = (time.monotonic() - started) / _SECONDS_PER_HOUR
-            if request.hours is not None and hours >= request.hours:
+            if stop.is_set() or (request.hours is not None and hours >= request.hours):
                 steps.close()
+        if stop.is_set():
+            raise TrainingInterruptedError(state.step, request.settings.steps)
 
 
 def _appearances(request: TrainRequest, cases: Sequence[Case]) -> Appearances | None:

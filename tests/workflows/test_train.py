@@ -113,9 +113,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(run: Path, patients: Path, tmp_
     process = subprocess.Popen(
         command, env=ALONE, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 300
-    while not (tmp_path / "run" / "last.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    _checkpointed(tmp_path / "run")
     process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     process.wait()
     subprocess.run(command, env=ALONE, check=True, capture_output=True)
@@ -131,9 +129,44 @@ def test_a_killed_run_ends_as_an_undisturbed_one(run: Path, patients: Path, tmp_
             assert torch.equal(value, ends[1][part][name]), name
 
 
+def _checkpointed(run: Path) -> None:
+    deadline = time.monotonic() + 300
+    while not (run / "last.pt").exists():
+        assert time.monotonic() < deadline, "there is no checkpoint"
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows sends no SIGTERM")
+def test_a_run_is_alone_in_its_directory_and_ends_cleanly_when_asked(
+    patients: Path, tmp_path: Path
+) -> None:
+    """A second run is refused with exit code 7; SIGTERM leaves a checkpoint and exit code 130."""
+    endless = replace(SETTINGS, checkpoint_minutes=0.0, steps=100_000, validate_every=100_000)
+    config, run = written(tmp_path / "config.toml", endless), tmp_path / "run"
+    words = ["train", str(patients), "-o", str(run), "--config", str(config)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "latup_cli", *words], env=ALONE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        _checkpointed(run)
+        code, _, err = latup(*words)
+        assert code == 7
+        assert f"process {process.pid}" in err
+        assert "Traceback" not in err
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    step = torch.load(run / "last.pt")["step"]
+    assert f"Interrupted after step {step} of 100000" in said
+    assert len(losses(run)) == step
+    assert not (run / "train.lock").exists()
+
+
 def test_two_processes_train_as_one_with_twice_the_batch(patients: Path, tmp_path: Path) -> None:
     """With dropout off, torchrun on the CPU gives the losses of a single process."""
-    calm = replace(SETTINGS, dropout=0.0, steps=3, batch_size=2)
+    calm = replace(SETTINGS, dropout=0.0, steps=3, batch_size=2, precision="float32")
     one = written(tmp_path / "one.toml", calm)
     two = written(tmp_path / "two.toml", replace(calm, batch_size=1))
     common = [str(patients), "--cache", str(tmp_path / "cache")]
