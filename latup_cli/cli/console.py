@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
-from latup_cli.errors import ExtraMissingError, LatupError
+from latup_cli.errors import DeviceError, ExtraMissingError, LatupError
 
 if TYPE_CHECKING:
     from latup_cli.workflows.results import Segmented
@@ -22,6 +22,8 @@ Announce: TypeAlias = Callable[[str, float], None]
 
 INTERRUPTED = 130
 
+_MEMORY_HINT = "Close other programs, allow this one more memory, or use another computer."
+_NO_THREAD = "can't start new thread"  # Python's words where the system refuses one
 _WORDS = {
     "model": "Checking the model",
     "open": "Starting the engine",
@@ -50,9 +52,15 @@ def explained(*, verbose: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("Interrupted; nothing was written.")
         raise typer.Exit(INTERRUPTED) from None
+    except MemoryError:
+        _fail("The memory is full.", _MEMORY_HINT)
+        raise typer.Exit(DeviceError.exit_code) from None
     except BrokenPipeError:  # who reads our output has seen enough; Typer ends quietly
         raise
     except Exception as error:
+        if _NO_THREAD in str(error):
+            _fail("There is no memory for another thread.", _MEMORY_HINT)
+            raise typer.Exit(DeviceError.exit_code) from error
         if verbose:
             traceback.print_exc()
         _fail(f"This is a mistake in latup: {type(error).__name__}.", "Run again with -v.")

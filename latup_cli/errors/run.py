@@ -128,7 +128,7 @@ class NotEnoughMemoryError(DeviceMemoryError):
     ) -> None:
         super().__init__("cpu")
         self.args = (needed, free, window, smaller)
-        self.reason = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free"
+        self.reason = f"{needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
         if smaller:
             sizes = "x".join(map(str, smaller))
             self.hint = (

@@ -13,22 +13,27 @@ from latup_cli.domain.grid import Shape
 from latup_cli.errors import NotEnoughMemoryError
 from latup_cli.inference import cgroups
 
-PROCESS_BYTES = 350_000_000
-"""Python, NumPy, SimpleITK, an engine, the compiled network and a study of 240 x 240 x 155 voxels
-before the network runs, as `benchmarks/engines.py --memory` measures them."""
+STUDY_BYTES = 420_000_000
+"""What a study of 240 x 240 x 155 voxels takes while it is read, checked and prepared."""
+
+AROUND_BYTES = 90.0
+"""What each voxel of a window takes outside the network: the image, its answer, and regions. Both
+are the peak of a control group less what the network takes, for windows of 0.6 and 3.6 million
+voxels; `benchmarks/little_memory.py` tries them."""
 
 _PROC = Path("/proc")
 _KIB = 1024
 
 
 def foreseen_bytes(window: Shape, bytes_per_voxel: float) -> int:
-    """Memory that the network's arrays take on one window, whatever the number of windows.
+    """Memory that a run will take from where the network is opened, however many windows.
 
     Args:
         window: Voxels along i, j, k.
-        bytes_per_voxel: Of the engine and precision, measured; see `model.json`.
+        bytes_per_voxel: What the network takes, by engine and precision, measured; see
+            `model.json`.
     """
-    return math.ceil(math.prod(window) * bytes_per_voxel)
+    return STUDY_BYTES + math.ceil(math.prod(window) * (bytes_per_voxel + AROUND_BYTES))
 
 
 def bytes_per_voxel(measured: Mapping[str, float], engine: str, precision: str) -> float | None:

@@ -250,7 +250,7 @@ def test_what_will_not_fit_is_refused_before_it_is_opened(
         open_engine(graph, asked("cpu", engine))
     assert caught.value.exit_code == 6
     assert "--low-memory: windows of 8x8x8" in caught.value.hint
-    monkeypatch.setattr(engines.memory, "free_bytes", lambda: 10**9)
+    monkeypatch.setattr(engines.memory, "free_bytes", lambda: 2 * 10**9)
     assert open_engine(graph, asked("cpu", engine)).runs_on.used == "cpu"
 
 

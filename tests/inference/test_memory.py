@@ -20,9 +20,10 @@ MEMINFO = "MemTotal:       16314532 kB\nMemFree:          507620 kB\nMemAvailabl
 
 
 def test_memory_grows_with_the_window() -> None:
-    """What is foreseen is voxels times the measured constant."""
-    assert foreseen_bytes((10, 20, 30), 100.0) == 600_000
-    assert foreseen_bytes((10, 20, 60), 100.0) == 1_200_000
+    """A study, and for each voxel what the network takes and what lies around it."""
+    study, around = memory.STUDY_BYTES, memory.AROUND_BYTES
+    assert foreseen_bytes((10, 20, 30), 100.0) - study == 6_000 * (100.0 + around)
+    assert foreseen_bytes((10, 20, 60), 100.0) - study == 12_000 * (100.0 + around)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_enough_is_enough(free: int | None) -> None:
 
 def test_too_little_is_refused_with_a_way_out() -> None:
     """Exit code 6 with both figures; a smaller window is named only if the model lists one."""
-    with pytest.raises(NotEnoughMemoryError, match=r"80 x 96 x 80, 3\.0 GB .* 1\.5 GB") as caught:
+    with pytest.raises(NotEnoughMemoryError, match=r"80 x 96 x 80, 3\.00 GB .* 1\.50 GB") as caught:
         check_memory(3 * GB, 3 * GB // 2, WINDOW, smaller=(64, 64, 64))
     assert isinstance(caught.value, DeviceMemoryError)
     assert caught.value.exit_code == 6
