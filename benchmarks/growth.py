@@ -1,4 +1,4 @@
-"""How time and memory of `latup segment` grow with the brain: parts of one case, many windows."""
+"""How time and memory of `latup segment` grow: with the brain, and with the number of windows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,10 @@ PARTS = 5
 """The brain is cut into this many pieces of one thickness along its longest axis."""
 
 
+OVERLAPS = (0.0, 0.25, 0.5)
+"""Of windows over one whole brain: the more, the more windows there are."""
+
+
 class Cost(Protocol):
     """What a run took."""
 
@@ -31,41 +36,82 @@ class Cost(Protocol):
         """The most memory that it held at once, in MiB."""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run saw and took.
+
+    Attributes:
+        brain_ml: Volume of the brain.
+        windows: How many the network looked through.
+        network_s: Seconds of that.
+        peak_mib: The most memory that the process held at once, in MiB.
+    """
+
+    brain_ml: float
+    windows: int
+    network_s: float
+    peak_mib: float
+
+
 def growth_table(case: Path, folder: Path, measured: Callable[[Sequence[str]], Cost]) -> str:
-    """A Markdown table over growing parts of a case, and how well a line through it fits.
+    """Markdown tables over growing parts of a case, and over windows that overlap more and more.
 
     The model's window is replaced by the smallest that its network takes, so that a whole brain
     takes many windows: what is measured is the program, not the accuracy of such windows.
     """
-    model = small_windows(folder / "model")
+    study = load_study(find_study(case))
+    once = small_windows(folder / "model", OVERLAPS[0])
+    parts = []
+    for part in range(1, PARTS + 1):
+        patient = write_part(study, folder / f"part-{part}", part / PARTS)
+        parts.append(_run(patient, once, measured))
+    densely = []
+    for overlap in OVERLAPS:
+        model = small_windows(folder / f"overlap-{overlap}", overlap)
+        densely.append(_run(patient, model, measured))
+    memory = [run.peak_mib for run in densely]
+    differs = (
+        f"With up to {max(run.windows for run in densely):,} windows over one brain, the peak of "
+        f"memory differs by {100 * (max(memory) / min(memory) - 1):.0f} percent."
+    )
+    return "\n\n".join((_table(parts), _verdict(parts), _table(densely), differs))
+
+
+def _run(patient: Path, model: Path, measured: Callable[[Sequence[str]], Cost]) -> Run:
+    output = patient.parent / "out"
+    command = [sys.executable, "-m", "latup_cli", "segment", str(patient), "-o", str(output)]
+    cost = measured(
+        [*command, "--overwrite", "--force", "--weights", str(model), "--device", "cpu"]
+    )
+    report = json.loads((output / f"{patient.name}_report.json").read_text(encoding="utf-8"))
+    return Run(
+        report["volumes"]["brain"]["volume_ml"],
+        report["runs_on"]["windows"],
+        report["seconds"]["segment"],
+        cost.peak_mib,
+    )
+
+
+def _table(runs: Sequence[Run]) -> str:
     lines = [
         "| brain, mL | windows | network, s | peak memory, MiB |",
         "|---|---|---|---|",
     ]
-    points = []
-    study = load_study(find_study(case))
-    for part in range(1, PARTS + 1):
-        patient, output = write_part(study, folder / f"part-{part}", part / PARTS), folder / "out"
-        command = [sys.executable, "-m", "latup_cli", "segment", str(patient), "-o", str(output)]
-        cost = measured(
-            [*command, "--overwrite", "--force", "--weights", str(model), "--device", "cpu"]
-        )
-        report = json.loads((output / f"{patient.name}_report.json").read_text(encoding="utf-8"))
-        brain = report["volumes"]["brain"]["volume_ml"]
-        windows, seconds = report["runs_on"]["windows"], report["seconds"]["segment"]
-        points.append((brain, seconds, cost.peak_mib))
-        lines.append(f"| {brain:.0f} | {windows} | {seconds:.2f} | {cost.peak_mib:,.0f} |")
-    return "\n".join(lines) + "\n\n" + _verdict(np.array(points))
+    lines += [
+        f"| {run.brain_ml:.0f} | {run.windows:,} | {run.network_s:.2f} | {run.peak_mib:,.0f} |"
+        for run in runs
+    ]
+    return "\n".join(lines)
 
 
-def small_windows(folder: Path) -> Path:
-    """The default model with the smallest windows that its network takes, not overlapping."""
+def small_windows(folder: Path, overlap: float) -> Path:
+    """The default model with the smallest windows that its network takes."""
     source = weights_root() / DEFAULT_MODEL
     spec = read_spec(source / SPEC_FILE)
     shape = [spec.stride] * 3
     content = json.loads((source / SPEC_FILE).read_text(encoding="utf-8"))
     content["window"] = shape
-    content["windows"] = [{"shape": shape, "overlap": 0.0, "dice": {}}]
+    content["windows"] = [{"shape": shape, "overlap": overlap, "dice": {}}]
     shutil.copytree(source, folder)
     (folder / SPEC_FILE).write_text(json.dumps(content), encoding="utf-8")
     return folder
@@ -88,8 +134,8 @@ def write_part(study: Study, folder: Path, share: float) -> Path:
     return folder
 
 
-def _verdict(points: np.ndarray) -> str:
-    brain, seconds, memory = points.T
+def _verdict(runs: Sequence[Run]) -> str:
+    brain, seconds, memory = np.array([[r.brain_ml, r.network_s, r.peak_mib] for r in runs]).T
     slope, start = np.polyfit(brain, seconds, 1)
     away = np.abs(seconds - (slope * brain + start)).max() / seconds.max()
     grown = memory.max() / memory.min() - 1.0

@@ -8,7 +8,7 @@ of its own, from the shell to the mask on the disk, with the same number of thre
 turns, so that what else the machine does hits all alike, and the median counts. The peers
 (MONAI's SegResNet, nnU-Net's plain U-Net, and LATUP-Net itself by MONAI's sliding windows) stand
 in benchmarks/peers/ and have random weights: only their cost is measured. They need the extra
-`bench`. With --growth, cost by the volume of the brain instead, over parts of the case.
+`bench`. With --growth, cost by the volume of the brain, and by the number of windows, instead.
 """
 
 from __future__ import annotations
