@@ -77,7 +77,7 @@ def test_inputs_go_back_to_float(tmp_path: Path) -> None:
 
 
 def test_agreement_is_dice_over_what_is_there() -> None:
-    """Equal masks agree fully; a region of a few voxels does not count."""
+    """The worst whole tumor counts, and the mean of all; a region of a few voxels does not."""
     large = np.zeros((8, 8, 8), dtype=bool)
     large[:4] = True
     half = large.copy()
@@ -88,6 +88,8 @@ def test_agreement_is_dice_over_what_is_there() -> None:
     assert agreement([[half]], [[large]]) == pytest.approx(2 / 3)
     assert agreement([[half, large]], [[large, tiny]]) == pytest.approx(2 / 3)
     assert agreement([[large]], [[tiny]]) == 1.0
+    assert agreement([[large], [half]], [[large], [large]]) == pytest.approx(2 / 3)
+    assert agreement([[large, half]], [[large, large]]) == pytest.approx(5 / 6)
 
 
 def test_masks_are_regions() -> None:
