@@ -1,7 +1,7 @@
 """Print the throughput of `latup batch` as a share of the network's alone: throughput.py STUDY.
 
 Usage: python benchmarks/throughput.py STUDY [--model NAME | --weights DIR] [--device cpu]
-           [--engine NAME] [--threads N] [--jobs N] [--force]
+           [--engine NAME] [--threads N] [--jobs N] [--tta] [--force]
 
 Every patient of the study is read and prepared once, outside the clock, and the network is run
 on it: the sum of these seconds is what the network alone needs. Then the whole study goes through
@@ -83,11 +83,13 @@ def main() -> None:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="of the network; 0 for all cores")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--tta", action="store_true", help="a network that is 8 times as heavy")
     parser.add_argument("--force", action="store_true", help="for phantoms")
     given = parser.parse_args()
     settings = SegmentSettings(
         model=given.model,
         weights=given.weights,
+        tta=given.tta,
         preparation=PreparationSettings(force=given.force),
         inference=InferenceSettings(
             device=Device.parse(given.device), engine=given.engine, threads=given.threads
