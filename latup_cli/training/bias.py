@@ -31,17 +31,28 @@ def shaded(image: Tensor, strongest: float, random: np.random.Generator) -> Tens
         mean and standard deviation over the brain, as z-scores of a shaded image would.
     """
     inside = (image != 0).any(dim=0)
-    if int(inside.sum()) < 2:  # noqa: PLR2004  (no deviation from one value)
+    voxels = int(inside.sum())
+    if not voxels:
         return image
-    return torch.stack([_shaded(one, inside, strongest, random) for one in image])
+    return torch.stack([_shaded(one, inside, voxels, strongest, random) for one in image])
 
 
-def _shaded(one: Tensor, inside: Tensor, strongest: float, random: np.random.Generator) -> Tensor:
+def _shaded(
+    one: Tensor, inside: Tensor, voxels: int, strongest: float, random: np.random.Generator
+) -> Tensor:
     nodes = int(random.integers(*_NODES))
     values = random.uniform(-1.0, 1.0, (1, 1, nodes, nodes, nodes)) * random.uniform(0.0, strongest)
     coarse = torch.from_numpy(values.astype(np.float32))
     field = F.interpolate(coarse, one.shape, mode="trilinear", align_corners=True)[0, 0]
-    changed = (one - BLACK) * field.exp() + BLACK
-    before, after = one[inside], changed[inside]
-    scale = before.std() / after.std().clamp_min(1e-6)
-    return ((changed - after.mean()) * scale + before.mean()) * inside
+    changed = ((one - BLACK) * field.exp_() + BLACK) * inside
+    mean, deviation = _moments(one, voxels)
+    other_mean, other_deviation = _moments(changed, voxels)
+    scale = deviation / max(other_deviation, 1e-6)
+    return ((changed - other_mean) * scale + mean) * inside
+
+
+def _moments(image: Tensor, voxels: int) -> tuple[float, float]:
+    """Mean and standard deviation over so many voxels of an image that is 0 elsewhere."""
+    mean = float(image.sum()) / voxels
+    square = float(image.square().sum()) / voxels
+    return mean, max(0.0, square - mean * mean) ** 0.5
