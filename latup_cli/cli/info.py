@@ -47,6 +47,7 @@ def _model(model: KnownModel) -> list[str]:
         "window": f"{_times(spec.window)} voxels",
         "with --low-memory": f"{_times(smallest.shape)} voxels" if smallest else "",
         "smallest ET": ", ".join(f"{ml:g} mL" for ml in spec.smallest_ml.values()),
+        "smallest island": f"{spec.smallest_island_ml:g} mL" if spec.smallest_island_ml else "",
         "classes": ", ".join(spec.classes),
         "trained on": spec.trained_on or "not stated",
         "measured": _measured(spec),

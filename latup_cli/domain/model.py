@@ -77,6 +77,8 @@ class ModelSpec:
         smallest_ml: Region, so far only "ET", to the volume in mL below which it is not believed:
             less enhancing tumor than that in a whole study counts as NCR, as BraTS entries have
             done since 2017. May be missing; what is not named is kept however small.
+        smallest_island_ml: Volume in mL below which a piece of the whole tumor is left out; the
+            largest piece always stays. 0, or missing, for none.
     """
 
     name: str
@@ -102,6 +104,7 @@ class ModelSpec:
     precisions: Mapping[str, MeasuredPrecision] = field(default_factory=dict)
     bytes_per_voxel: Mapping[str, float] = field(default_factory=dict)
     smallest_ml: Mapping[str, float] = field(default_factory=dict)
+    smallest_island_ml: float = 0.0
 
     @property
     def default_window(self) -> MeasuredWindow:

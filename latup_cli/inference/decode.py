@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from latup_cli.imaging.itk import components
 from latup_cli.labels import REGIONS, Tissue
 
 _THRESHOLD = 0.5
@@ -74,3 +75,28 @@ def without_enhancement(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         labels: (i, j, k) in the numbers of `Tissue`; not written to.
     """
     return np.where(labels == Tissue.ET, np.uint8(Tissue.NCR), labels)
+
+
+def islands(
+    labels: npt.NDArray[np.uint8], voxel_ml: float, smallest_ml: float
+) -> npt.NDArray[np.bool_]:
+    """Voxels of those pieces of the whole tumor that are smaller than a volume.
+
+    The largest piece is none of them, so that a tumor never vanishes.
+
+    Args:
+        labels: (i, j, k) in the numbers of `Tissue`: everything that was found in a study.
+        voxel_ml: Volume of one voxel in mL.
+        smallest_ml: From this volume on a piece, its voxels joined by faces, stays.
+
+    Returns:
+        (i, j, k).
+    """
+    pieces, _ = components(labels != 0)
+    sizes = np.bincount(pieces.ravel(order="K")) * voxel_ml
+    small = sizes < smallest_ml
+    small[0] = False
+    if sizes.size > 1:
+        small[1 + sizes[1:].argmax()] = False
+    left_out: npt.NDArray[np.bool_] = small[pieces]
+    return left_out

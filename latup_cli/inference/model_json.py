@@ -24,7 +24,9 @@ _KNOWN = {
 }
 """What this version of the program can do; anything else is a model for a newer one."""
 
-_OPTIONAL = frozenset({"windows", "precisions", "bytes_per_voxel", "smallest_ml"})
+_OPTIONAL = frozenset(
+    {"windows", "precisions", "bytes_per_voxel", "smallest_ml", "smallest_island_ml"}
+)
 """Fields of `model.json` that may be missing."""
 
 _BELIEVED_ABOVE = frozenset({"ET"})
@@ -157,6 +159,13 @@ def _smallest_ml(value: object) -> Mapping[str, float]:
     return found
 
 
+def _volume(value: object) -> float:
+    found = float(_number(value))
+    if not 0 <= found < math.inf:
+        raise ValueError
+    return found
+
+
 def _positive(value: object) -> Mapping[str, float]:
     found = {name: float(_number(size)) for name, size in _mapping(value).items()}
     if not all(0 < size < math.inf for size in found.values()):
@@ -202,6 +211,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "precisions": _precisions,
     "bytes_per_voxel": _positive,
     "smallest_ml": _smallest_ml,
+    "smallest_island_ml": _volume,
     "stride": _whole,
     "classes": _texts,
     "activation": _text,

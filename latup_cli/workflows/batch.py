@@ -201,6 +201,7 @@ def model_facts(model: Model) -> tuple[object, ...]:
     optional = {
         "overlap": overlap if overlap != MeasuredWindow(spec.window).overlap else None,
         "smallest_ml": sorted(spec.smallest_ml.items()),
+        "smallest_island_ml": spec.smallest_island_ml or None,
         "precisions": sorted(
             (name, found.sha256)
             for name, found in spec.precisions.items()

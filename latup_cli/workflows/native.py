@@ -60,6 +60,8 @@ def on_native_grid(
     inside = onto(prepared.brain.data[None].astype(np.float32), prepared, native)[0] > _HALF
     regions = onto(found.regions, prepared, native)
     decoded = decode(regions, inside)
+    if found.islands is not None:
+        decoded[onto(found.islands[None].astype(np.float32), prepared, native)[0] > 0] = 0
     decoded = without_enhancement(decoded) if found.unbelieved_ml else decoded
     labels = LabelMap(decoded, native, TISSUE_NUMBERS)
     kept = dict(zip(REGIONS, regions, strict=True)) if probabilities else {}

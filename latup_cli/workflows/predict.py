@@ -13,6 +13,7 @@ from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap
 from latup_cli.inference.decode import (
     decode,
+    islands,
     region_probabilities,
     unbelieved_ml,
     without_enhancement,
@@ -52,6 +53,8 @@ class Prediction:
         views: How often each of them was seen, mirrored differently.
         unbelieved_ml: Volume in mL of an enhancing tumor that was too small to be believed and
             is NCR in `labels`, not in `regions`; 0 if there was none.
+        islands: (i, j, k) on the native block: what was too small a piece of tumor and is
+            background in `labels`, not in `regions`; None if the model leaves none out.
     """
 
     labels: LabelMap
@@ -59,6 +62,7 @@ class Prediction:
     windows: int
     views: int = 1
     unbelieved_ml: float = 0.0
+    islands: npt.NDArray[np.bool_] | None = None
 
 
 def plan_prepared(
@@ -112,11 +116,15 @@ def decide(seen: Seen, prepared: PreparedStudy, spec: ModelSpec) -> Prediction:
     """
     regions = to_native_block(region_probabilities(seen.classes), prepared)
     decoded = decode(regions, prepared.brain.data)
+    small = None
+    if spec.smallest_island_ml:
+        small = islands(decoded, prepared.brain.grid.voxel_ml, spec.smallest_island_ml)
+        decoded[small] = 0
     too_small = unbelieved_ml(decoded, prepared.brain.grid.voxel_ml, spec.smallest_ml)
     labels = to_native(without_enhancement(decoded) if too_small else decoded, prepared)
     native = prepared.placement.native
     label_map = LabelMap(labels.astype(np.uint8, copy=False), native, TISSUE_NUMBERS)
-    return Prediction(label_map, regions, seen.windows, seen.views, too_small)
+    return Prediction(label_map, regions, seen.windows, seen.views, too_small, small)
 
 
 def predict_prepared(

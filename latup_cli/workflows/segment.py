@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from latup_cli.config import SegmentSettings, default_output
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.segmentation import RunsOn, Segmentations
@@ -189,14 +191,18 @@ def decide_job(
 
 
 def _notes(found: Prediction, spec: ModelSpec) -> tuple[str, ...]:
-    if not found.unbelieved_ml:
-        return ()
-    smallest_ml = spec.smallest_ml["ET"]
-    note = (
-        f"Only {found.unbelieved_ml:.3f} mL of enhancing tumor were found, less than the "
-        f"{smallest_ml:g} mL from which this model is believed; they count as NCR."
-    )
-    return (note,)
+    notes = []
+    if found.islands is not None and (voxels := int(np.count_nonzero(found.islands))):
+        notes.append(
+            f"{voxels * found.labels.grid.voxel_ml:.3f} mL of tumor in pieces of less than "
+            f"{spec.smallest_island_ml:g} mL, in which this model is not believed, is left out."
+        )
+    if found.unbelieved_ml:
+        notes.append(
+            f"Only {found.unbelieved_ml:.3f} mL of enhancing tumor were found, less than the "
+            f"{spec.smallest_ml['ET']:g} mL from which this model is believed; they count as NCR."
+        )
+    return tuple(notes)
 
 
 def _find(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from latup_cli.inference.decode import (
     decode,
+    islands,
     region_probabilities,
     unbelieved_ml,
     without_enhancement,
@@ -137,6 +138,22 @@ def test_a_volume_below_the_smallest_is_not_believed(
 ) -> None:
     """All ET of a study counts together, in mL; without a limit, or at it, everything is kept."""
     assert unbelieved_ml(spot(voxels), voxel_ml, smallest_ml) == pytest.approx(expected)
+
+
+def test_small_pieces_are_islands_and_the_largest_never_is() -> None:
+    """Pieces below the volume are told apart by faces, whatever their tissue; one always stays."""
+    labels = np.zeros((12, 12, 12), dtype=np.uint8)
+    labels[:3, :3, :3] = Tissue.ED  # 27 voxels
+    labels[1, 1, 1] = Tissue.ET
+    labels[6:8, 6:8, 6:8] = Tissue.NCR  # 8 voxels
+    labels[10, 10, 10] = Tissue.ET
+    expected = np.zeros(labels.shape, dtype=np.bool_)
+    expected[10, 10, 10] = True
+    np.testing.assert_array_equal(islands(labels, 0.001, 0.008), expected)
+    expected[6:8, 6:8, 6:8] = True
+    np.testing.assert_array_equal(islands(labels, 0.001, 0.009), expected)
+    np.testing.assert_array_equal(islands(labels, 0.001, 1.0), expected)
+    assert not islands(np.zeros_like(labels), 0.001, 1.0).any()
 
 
 @given(SEEDS)

@@ -11,10 +11,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from latup_cli.config import SegmentSettings
 from latup_cli.domain.grid import Grid
-from latup_cli.domain.volume import LabelMap
+from latup_cli.domain.volume import LabelMap, Volume
 from latup_cli.inference.models import load_model
 from latup_cli.inference.windows import Array
 from latup_cli.intake.find import find_study
@@ -30,7 +31,7 @@ from latup_cli.workflows.results import Segmented
 from latup_cli.workflows.segment import segment_study
 from tests.fixtures.cohorts import batch_on_cpu, masks
 from tests.fixtures.models import edited, on_cpu
-from tests.fixtures.phantoms import voxels
+from tests.fixtures.phantoms import phantom, voxels, write_study
 
 USUAL = {"shape": [32, 40, 32], "overlap": 0.5, "dice": {"WT": 0.9}}
 SMALL = {"shape": [16, 24, 16], "overlap": 0.5, "dice": {"WT": 0.8}}
@@ -204,3 +205,38 @@ def test_what_is_not_believed_is_not_believed_on_any_grid(study: Path, own: Path
     assert there.tissue(Tissue.ET).volume_ml > 0
     assert gone.tissue(Tissue.ET).volume_ml == 0
     np.testing.assert_array_equal(gone.region("TC").data, there.region("TC").data)
+
+
+# --- islands ------------------------------------------------------------------------------
+
+
+EDEMA = {"t1": 330, "t1ce": 430, "t2": 700, "flair": 700}
+
+
+def test_small_islands_are_left_out_on_every_grid(own: Path, tmp_path: Path) -> None:
+    """Without them the rest stays as it was, the report says so, and another grid agrees."""
+    known = phantom()
+    images = {modality: image.copy() for modality, image in known.images.items()}
+    for modality, level in EDEMA.items():
+        images[modality][7:12, 20:25, 15:20] = level
+    volumes = {modality: Volume(image, known.grid) for modality, image in images.items()}
+    study = write_study(tmp_path / "two" / "LATUP-002", volumes)
+    kept = run(study, on_cpu(own), "kept")
+    were = voxels(kept.mask)
+    pieces, count = ndimage.label(were)
+    sizes = np.bincount(pieces.ravel())[1:] * known.grid.voxel_ml
+    assert count > 1
+    edited(own, smallest_island_ml=float(sizes.max()))
+    alone = run(study, on_cpu(own), "alone")
+    are = voxels(alone.mask)
+    np.testing.assert_array_equal(are, np.where(pieces == 1 + sizes.argmax(), were, 0))
+    (warning,) = (text for text in alone.report.warnings if "is left out" in text)
+    assert f"{sizes.sum() - sizes.max():.3f} mL" in warning
+    model = load_model(own)
+    prepared = prepare(as_aligned(load_study(find_study(study))), model.spec)
+    opened = open_engine(model.graph, on_cpu(own).inference)
+    found = predict_prepared(prepared, model.spec, opened.predict)
+    same = on_native_grid(
+        found, prepared, prepared.placement.native, SCHEMES["brats2021"], probabilities=False
+    )
+    np.testing.assert_array_equal(same.labels.data, are)
