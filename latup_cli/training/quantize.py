@@ -45,7 +45,9 @@ class Quantized:
     agreement: float
 
 
-def quantize(graph: bytes, windows: Sequence[Array], open_graph: OpenGraph) -> Quantized:
+def quantize(
+    graph: bytes, windows: Sequence[Array], open_graph: OpenGraph, least: float = AGREEMENT
+) -> Quantized:
     """Quantize after training, with as few inputs of layers left in float as agreement needs.
 
     Every quantized input of a layer is judged alone by what it does to the masks. The worst go
@@ -55,6 +57,7 @@ def quantize(graph: bytes, windows: Sequence[Array], open_graph: OpenGraph) -> Q
         graph: ONNX in float32.
         windows: (1, channels, i, j, k) each, from training cases.
         open_graph: Opens a graph for windows of that size.
+        least: Agreement that is enough.
     """
     full = _post_training(graph, windows)
     wanted = masks(open_graph(graph), windows)
@@ -66,8 +69,8 @@ def quantize(graph: bytes, windows: Sequence[Array], open_graph: OpenGraph) -> Q
     names = quantized_inputs(full)
     alone = {name: agrees(set(names) - {name}, _FEW_WINDOWS) for name in names}
     worst = sorted(names, key=lambda name: alone[name])
-    count = fewest(len(worst), lambda taken: agrees(worst[:taken]) >= AGREEMENT)
-    left = needed(worst[:count], lambda some: agrees(some) >= AGREEMENT)
+    count = fewest(len(worst), lambda taken: agrees(worst[:taken]) >= least)
+    left = needed(worst[:count], lambda some: agrees(some) >= least)
     return Quantized(in_part(full, left), left, len(names) - len(left), agrees(left))
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from latup_cli.config import AUTO, InferenceSettings, PreparationSettings, SegmentSettings
 from latup_cli.domain.finding import Finding, Verdict
 from latup_cli.domain.model import ModelSpec
@@ -75,6 +77,8 @@ def make_ready(study: Study, spec: ModelSpec, settings: SegmentSettings, stages:
         together = _bring_together(study, plan, steps)
     with stages("strip"):
         brain = _find_brain(study, together, plan, settings, steps)
+        if plan.common_grid and plan.brain is BrainFrom.NONZERO:
+            together = _blank_around(together, brain)
     if plan.n4:
         with stages("prepare"):
             together = _without_bias(together, brain, steps)
@@ -141,6 +145,15 @@ def _find_brain(
 
     with timed(steps, "brain", rule="HD-BET", modalities=plan.brain_in):
         return _on_grid_of(together, REFERENCE, strip_with_hd_bet(study.images[REFERENCE]))
+
+
+def _blank_around(together: _Together, brain: Mask) -> _Together:
+    """Stripped images as they were before slices and interpolation smeared their edge."""
+    images = {
+        modality: Volume(np.where(brain.data, image.data, np.float32(0)), image.grid)
+        for modality, image in together.images.items()
+    }
+    return _Together(images, together.motions)
 
 
 def _strip(
