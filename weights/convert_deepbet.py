@@ -109,7 +109,7 @@ def describe(networks: dict[str, dict[str, object]]) -> None:
     content = {
         "name": TARGET.name,
         "version": "1",
-        "source": f"deepbet {VERSION} (https://pypi.org/project/deepbet/{VERSION}/)",
+        "source": f"deepbet {VERSION}, from PyPI",
         "license": "MIT, see LICENSE beside this file",
         "citation": "doi:10.1016/j.compbiomed.2024.108845",
         "networks": networks,

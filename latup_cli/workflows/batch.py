@@ -34,8 +34,8 @@ from latup_cli.intake.naming import same_on_some_system
 from latup_cli.workflows.batch_intake import find_cohort
 from latup_cli.workflows.batch_leftovers import remove_leftovers
 from latup_cli.workflows.batch_page import write_study_page
-from latup_cli.workflows.batch_signals import interruptible
 from latup_cli.workflows.batch_workers import Work, run_in_workers
+from latup_cli.workflows.signals import interruptible
 
 SOME_FAILED, ALL_FAILED = 8, 9
 

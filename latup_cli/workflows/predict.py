@@ -54,7 +54,7 @@ class Prediction:
         unbelieved_ml: Volume in mL of an enhancing tumor that was too small to be believed and
             is NCR in `labels`, not in `regions`; 0 if there was none.
         islands: (i, j, k) on the native block: what was too small a piece of tumor and is
-            background in `labels`, not in `regions`; None if the model leaves none out.
+            background in `labels`, not in `regions`; None if there was none.
     """
 
     labels: LabelMap
@@ -116,15 +116,23 @@ def decide(seen: Seen, prepared: PreparedStudy, spec: ModelSpec) -> Prediction:
     """
     regions = to_native_block(region_probabilities(seen.classes), prepared)
     decoded = decode(regions, prepared.brain.data)
-    small = None
-    if spec.smallest_island_ml:
-        small = islands(decoded, prepared.brain.grid.voxel_ml, spec.smallest_island_ml)
+    small = _islands(decoded, prepared, spec)
+    if small is not None:
         decoded[small] = 0
     too_small = unbelieved_ml(decoded, prepared.brain.grid.voxel_ml, spec.smallest_ml)
     labels = to_native(without_enhancement(decoded) if too_small else decoded, prepared)
     native = prepared.placement.native
     label_map = LabelMap(labels.astype(np.uint8, copy=False), native, TISSUE_NUMBERS)
     return Prediction(label_map, regions, seen.windows, seen.views, too_small, small)
+
+
+def _islands(
+    labels: npt.NDArray[np.uint8], prepared: PreparedStudy, spec: ModelSpec
+) -> npt.NDArray[np.bool_] | None:
+    if not spec.smallest_island_ml:
+        return None
+    found = islands(labels, prepared.brain.grid.voxel_ml, spec.smallest_island_ml)
+    return found if found.any() else None
 
 
 def predict_prepared(

@@ -192,9 +192,10 @@ def decide_job(
 
 def _notes(found: Prediction, spec: ModelSpec) -> tuple[str, ...]:
     notes = []
-    if found.islands is not None and (voxels := int(np.count_nonzero(found.islands))):
+    if found.islands is not None:
+        left_out_ml = int(np.count_nonzero(found.islands)) * found.labels.grid.voxel_ml
         notes.append(
-            f"{voxels * found.labels.grid.voxel_ml:.3f} mL of tumor in pieces of less than "
+            f"{left_out_ml:.3f} mL of tumor in pieces of less than "
             f"{spec.smallest_island_ml:g} mL, in which this model is not believed, is left out."
         )
     if found.unbelieved_ml:

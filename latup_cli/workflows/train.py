@@ -43,7 +43,6 @@ from latup_cli.training.network import LatupNet
 from latup_cli.training.processes import is_first, joined, local_rank
 from latup_cli.training.settings import TrainSettings
 from latup_cli.training.split import fold, held_out_share
-from latup_cli.workflows.batch_signals import interruptible
 from latup_cli.workflows.labeled import (
     LabeledFiles,
     LabeledStudy,
@@ -54,6 +53,7 @@ from latup_cli.workflows.labeled import (
     scheme_of,
 )
 from latup_cli.workflows.predict import predict_prepared
+from latup_cli.workflows.signals import interruptible
 from latup_cli.workflows.train_card import card_facts, measured_means
 
 _SECONDS_PER_HOUR = 3600.0
