@@ -78,7 +78,12 @@ BrainMask: TypeAlias = Annotated[
     Path | None,
     typer.Option("--brain-mask", help="The brain on the grid of the T1ce; wins over all else."),
 ]
-BiasField: TypeAlias = Annotated[bool, typer.Option("--n4", help="Remove the bias field (N4).")]
+BiasField: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--n4", help="Remove the bias field (N4), for models whose normalization does not."
+    ),
+]
 Force: TypeAlias = Annotated[
     bool, typer.Option("--force", help="Go on where a quality check refuses.")
 ]

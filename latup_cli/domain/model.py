@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from latup_cli.domain.grid import Shape
 
+ZSCORE = "zscore-brain"
+N4_ZSCORE = "n4-zscore-brain"
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredWindow:
@@ -60,6 +63,7 @@ class ModelSpec:
         axis_order: Where i, j, k of the input point to, such as "RAS".
         spacing_mm: Voxel size that the network was trained at.
         normalization: "zscore-brain": mean 0, standard deviation 1 inside the brain, 0 outside.
+            "n4-zscore-brain": the same after the bias field was removed.
         window: Voxels along i, j, k of the input that it was measured with.
         stride: Every window size must be a multiple of this.
         classes: Output channels in order, background first.
@@ -105,6 +109,11 @@ class ModelSpec:
     bytes_per_voxel: Mapping[str, float] = field(default_factory=dict)
     smallest_ml: Mapping[str, float] = field(default_factory=dict)
     smallest_island_ml: float = 0.0
+
+    @property
+    def removes_bias(self) -> bool:
+        """Whether the bias field is removed before the images are normalized."""
+        return self.normalization == N4_ZSCORE
 
     @property
     def default_window(self) -> MeasuredWindow:

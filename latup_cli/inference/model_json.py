@@ -11,14 +11,20 @@ from types import MappingProxyType
 from typing import Any
 
 from latup_cli.config import BFLOAT16, INT8
-from latup_cli.domain.model import MeasuredPrecision, MeasuredWindow, ModelSpec
+from latup_cli.domain.model import (
+    N4_ZSCORE,
+    ZSCORE,
+    MeasuredPrecision,
+    MeasuredWindow,
+    ModelSpec,
+)
 from latup_cli.errors import ModelSpecError
 from latup_cli.labels import MODALITIES
 
 _AXES = 3
 _AXIS_OF = {"L": 0, "R": 0, "P": 1, "A": 1, "I": 2, "S": 2}
 _KNOWN = {
-    "normalization": ("zscore-brain",),
+    "normalization": (ZSCORE, N4_ZSCORE),
     "activation": ("softmax",),
     "classes": (("background", "NCR", "ED", "ET"),),
 }

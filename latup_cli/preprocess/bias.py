@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813  (its own convention)
 
+from latup_cli.domain.grid import Box
 from latup_cli.domain.study import Step
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import GeometryError
-from latup_cli.imaging.itk import array_from_itk, to_itk
-from latup_cli.preprocess.resample import resample
+from latup_cli.imaging.itk import array_from_itk
+from latup_cli.preprocess.resample import along_axis
+
+_Image = npt.NDArray[np.float32]
+
+_FEWEST_BLOCKS = 4  # along each axis
+_FLATTEST = 1e-5  # range of log intensities below which there is nothing to even out
+_MOSTLY_POSITIVE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class N4Settings:
     """How N4 runs (Tustison et al. 2010, doi:10.1109/TMI.2010.2046908).
 
+    The defaults belong to the normalization "n4-zscore-brain": a model that was measured with
+    them is not the same model with others. `benchmarks/bias_field.py` compares them.
+
     Attributes:
-        spacing_mm: Voxel size at which the field is estimated; finer axes are made coarser.
+        block_mm: Edge of the blocks whose mean intensity the field is fitted to.
         iterations: At most, at each of the levels, each with twice the control points.
         tolerance: Change of the field below which a level ends.
         control_points: Of the first level's B-spline, along each axis.
     """
 
-    spacing_mm: float = 4.0
-    iterations: tuple[int, ...] = (50, 50, 30)
+    block_mm: float = 12.0
+    iterations: tuple[int, ...] = (20, 10)
     tolerance: float = 1e-3
     control_points: int = 4
 
@@ -40,10 +53,6 @@ def correct_bias(
 ) -> tuple[Volume, Step]:
     """Divide an image by its bias field.
 
-    The field is estimated inside the brain at reduced resolution, with mean 1 there in the
-    geometric sense, and applied to the whole image at full resolution. One thread, for several
-    would sum in another order and give other last bits.
-
     Args:
         volume: Any scale; what is not positive carries no information for N4.
         brain: On the same grid.
@@ -51,44 +60,134 @@ def correct_bias(
         settings: How N4 runs.
 
     Returns:
-        The corrected image, and the step with the range of the field in the brain.
+        The image, corrected in the box around the brain, and the step with the range of the
+        field in the brain.
 
     Raises:
-        GeometryError: If the grids differ or are sheared, or the mask is empty.
+        GeometryError: If the grids differ, or the mask holds no signal.
     """
     if not brain.grid.matches(volume.grid):
         raise GeometryError("The image and the brain mask lie on different grids.")
     if not (brain.data & (volume.data > 0.0)).any():
         raise GeometryError("The brain mask holds no signal, so there is no field to see.")
     started = time.perf_counter()
-    log_field = _log_field(volume, brain, settings)
-    log_field -= float(log_field[brain.data].mean())
-    field = np.exp(log_field)
-    corrected = Volume((volume.data / field).astype(np.float32), volume.grid)
-    low, high = np.percentile(field[brain.data], (1, 99))
+    box = Box.around(brain.data)
+    inside = brain.data[box.slices]
+    field = bias_field(volume.data[box.slices], inside, volume.grid.spacing_mm, settings)
+    corrected = volume.data.astype(np.float32)
+    corrected[box.slices] /= field
+    low, high = np.percentile(field[inside], (1, 99))
     record = {**asdict(settings), "modality": modality, "field_range": (float(low), float(high))}
-    return corrected, Step("n4", record, time.perf_counter() - started)
+    return Volume(corrected, volume.grid), Step("n4", record, time.perf_counter() - started)
 
 
-def _log_field(
-    volume: Volume, brain: Mask, settings: N4Settings
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """(i, j, k) natural logarithm of the field, on the grid of the image."""
-    spacing_i, spacing_j, spacing_k = (
-        max(settings.spacing_mm, mm) for mm in volume.grid.spacing_mm
+def without_bias(
+    images: Iterable[npt.NDArray[np.generic]],
+    inside: npt.NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+) -> list[_Image]:
+    """Divide images of one brain by their bias fields, side by side.
+
+    Args:
+        images: (i, j, k) each.
+        inside: (i, j, k), the brain; at least one True.
+        spacing_mm: Of the voxels along i, j, k.
+
+    Returns:
+        (i, j, k) float32 each.
+    """
+
+    def corrected(image: npt.NDArray[np.generic]) -> _Image:
+        intensities = image.astype(np.float32)
+        intensities /= bias_field(intensities, inside, spacing_mm)
+        return intensities
+
+    with ThreadPoolExecutor() as side_by_side:
+        return list(side_by_side.map(corrected, images))
+
+
+def bias_field(
+    image: _Image,
+    inside: npt.NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+    settings: N4Settings = N4,
+) -> _Image:
+    """The field that an image is to be divided by; geometric mean 1 in the brain.
+
+    It is fitted to the means of blocks, of positive brain voxels alone: a block that also saw
+    the black around the brain would pass for shade. One thread, for several would sum in
+    another order and give other last bits.
+
+    An image with many voxels at or below 0 in the brain has no zero of its own, having been
+    normalized by somebody else; such an image, one without contrast, and one of fewer than four
+    voxels along an axis give a field of 1.
+
+    Args:
+        image: (i, j, k) float32, intensities from 0.
+        inside: (i, j, k), the brain.
+        spacing_mm: Of the voxels along i, j, k.
+        settings: How N4 runs.
+
+    Returns:
+        (i, j, k) float32.
+    """
+    signal = inside & (image > 0)
+    too_thin = min(image.shape) < _FEWEST_BLOCKS
+    if too_thin or signal.sum() < _MOSTLY_POSITIVE * inside.sum() or not signal.any():
+        return np.ones(image.shape, dtype=np.float32)
+    steps = _block_voxels(image.shape, spacing_mm, settings.block_mm)
+    count = _block_sums(signal.astype(np.float32), steps)
+    total = _block_sums(np.where(signal, image, np.float32(0)), steps)
+    half = count >= min(np.prod(steps) / 2.0, count.max())
+    coarse = np.where(half, total / np.maximum(count, 1.0), 0.0).astype(np.float32)
+    if np.ptp(np.log(coarse[half])) < _FLATTEST:
+        return np.ones(image.shape, dtype=np.float32)
+    log_field = _fitted(coarse, half, steps, spacing_mm, settings)
+    for axis, (size, step) in enumerate(zip(image.shape, steps, strict=True)):
+        places = (np.arange(size) + 0.5) / step - 0.5
+        log_field = along_axis(log_field, axis, np.clip(places, 0, log_field.shape[axis] - 1))
+    log_field -= float(log_field[signal].mean(dtype=np.float64))
+    field: _Image = np.exp(log_field, out=log_field)
+    return field
+
+
+def _block_voxels(
+    shape: tuple[int, ...], spacing_mm: tuple[float, float, float], block_mm: float
+) -> tuple[int, ...]:
+    """Voxels along each edge of a block; fewer where the image would have too few blocks."""
+    return tuple(
+        max(1, min(round(block_mm / mm), size // _FEWEST_BLOCKS))
+        for size, mm in zip(shape, spacing_mm, strict=True)
     )
-    grid = volume.grid.respaced((spacing_i, spacing_j, spacing_k))
-    coarse = resample(volume.data, volume.grid, grid)
-    # a voxel on the brain's edge, mixed with black, would pass for shade
-    signal = brain.data & (volume.data > 0.0)
-    share = resample(signal.astype(np.float32), volume.grid, grid)
-    inside = share >= min(0.99, float(share.max()))
+
+
+def _block_sums(image: _Image, steps: tuple[int, ...]) -> _Image:
+    """(i, j, k) to the sums of blocks; the last along an axis may be cut off."""
+    for axis, step in enumerate(steps):
+        image = np.add.reduceat(image, np.arange(0, image.shape[axis], step), axis=axis)
+    return image
+
+
+def _fitted(
+    coarse: _Image,
+    known: npt.NDArray[np.bool_],
+    steps: tuple[int, ...],
+    spacing_mm: tuple[float, float, float],
+    settings: N4Settings,
+) -> _Image:
+    """Natural logarithm of the field at every block."""
+    image, mask = (
+        sitk.GetImageFromArray(np.ascontiguousarray(data.transpose()))
+        for data in (coarse, known.astype(np.uint8))
+    )
+    edges = [step * mm for step, mm in zip(steps, spacing_mm, strict=True)]
+    image.SetSpacing(edges)
+    mask.SetSpacing(edges)
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
     n4.SetNumberOfThreads(1)
     n4.SetNumberOfWorkUnits(1)
     n4.SetMaximumNumberOfIterations(settings.iterations)
     n4.SetConvergenceThreshold(settings.tolerance)
     n4.SetNumberOfControlPoints([settings.control_points] * 3)
-    n4.Execute(to_itk(coarse, grid), to_itk(inside.astype(np.uint8), grid))
-    full = to_itk(volume.data, volume.grid)
-    return array_from_itk(n4.GetLogBiasFieldAsImage(full)).astype(np.float32)
+    n4.Execute(image, mask)
+    return array_from_itk(n4.GetLogBiasFieldAsImage(image)).astype(np.float32)

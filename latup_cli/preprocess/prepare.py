@@ -54,7 +54,11 @@ def prepare(aligned: AlignedStudy, spec: ModelSpec) -> PreparedStudy:
     inside = np.ascontiguousarray(brain[box.slices])
     with timed(steps, "normalize", method=spec.normalization):
         images = (turn.apply(aligned.images[channel].data) for channel in spec.channels)
-        crops = (np.ascontiguousarray(image[box.slices]) for image in images)
+        crops = [np.ascontiguousarray(image[box.slices]) for image in images]
+        if spec.removes_bias:
+            from latup_cli.preprocess.bias import without_bias
+
+            crops = without_bias(crops, inside, block.spacing_mm)
         channels = [zscore(crop, inside) for crop in crops]
     grid = block
     if not same_spacing(block, spec.spacing_mm):

@@ -45,11 +45,11 @@ def resample(data: _Image, source: Grid, target: Grid) -> _Image:
         return _by_itk(data, source, target)
     for axis, size in enumerate(target.shape):
         places = source_from_target[axis, 3] + scale[axis] * np.arange(size)
-        data = _along(data, axis, places)
+        data = along_axis(data, axis, places)
     return data
 
 
-def _along(data: _Image, axis: int, places: npt.NDArray[np.float64]) -> _Image:
+def along_axis(data: _Image, axis: int, places: npt.NDArray[np.float64]) -> _Image:
     """Interpolate linearly along one axis.
 
     Args:

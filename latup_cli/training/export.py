@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from latup_cli.domain.model import ModelSpec
+from latup_cli.domain.model import N4_ZSCORE, ModelSpec
 from latup_cli.imaging.atomic import replacing, write_text
 from latup_cli.labels import MODALITIES, Tissue
 from latup_cli.training.checkpoint import save_weights
@@ -57,7 +57,7 @@ def model_spec(settings: TrainSettings) -> ModelSpec:
         channels=MODALITIES,
         axis_order="RAS",
         spacing_mm=(settings.spacing_mm,) * 3,
-        normalization="zscore-brain",
+        normalization=N4_ZSCORE,
         window=settings.validation_window,
         stride=NetworkConfig.from_settings(settings.as_dict()).stride,
         classes=("background", *(tissue.name for tissue in Tissue)),

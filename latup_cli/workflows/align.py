@@ -79,7 +79,7 @@ def make_ready(study: Study, spec: ModelSpec, settings: SegmentSettings, stages:
         brain = _find_brain(study, together, plan, settings, steps)
         if plan.common_grid and plan.brain is BrainFrom.NONZERO:
             together = _blank_around(together, brain)
-    if plan.n4:
+    if plan.n4 and not spec.removes_bias:
         with stages("prepare"):
             together = _without_bias(together, brain, steps)
     with stages("check"):

@@ -8,10 +8,10 @@ import pytest
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import GeometryError
-from latup_cli.preprocess.bias import N4Settings, correct_bias
+from latup_cli.preprocess.bias import N4Settings, bias_field, correct_bias, without_bias
 from tests.preprocess.heads import head, scan_grid
 
-QUICK = N4Settings(spacing_mm=6.0, iterations=(20, 20))
+QUICK = N4Settings(block_mm=8.0, iterations=(20, 20))
 GRID = scan_grid((4.0, 4.0, 6.0), np.eye(3))
 
 
@@ -37,7 +37,7 @@ def test_a_shade_is_taken_away() -> None:
     corrected, step = correct_bias(dark, brain, modality="t1ce", settings=QUICK)
     assert spread(corrected, plain, brain) < 0.4 * spread(dark, plain, brain)
     assert step.name == "n4"
-    assert step.settings["spacing_mm"] == 6.0
+    assert step.settings["block_mm"] == 8.0
     assert step.settings["modality"] == "t1ce"
 
 
@@ -65,3 +65,28 @@ def test_a_mask_of_another_grid_or_an_empty_one_is_refused() -> None:
         correct_bias(dark, Mask(brain.data, elsewhere), modality="t1", settings=QUICK)
     with pytest.raises(GeometryError, match="no signal"):
         correct_bias(dark, Mask(np.zeros_like(brain.data), GRID), modality="t1", settings=QUICK)
+
+
+def test_several_images_are_corrected_as_each_alone() -> None:
+    """Side by side gives the bits of one after the other."""
+    plain, dark, brain = shaded()
+    both = without_bias((plain.data, dark.data), brain.data, GRID.spacing_mm)
+    for image, corrected in zip((plain, dark), both, strict=True):
+        field = bias_field(image.data, brain.data, GRID.spacing_mm)
+        np.testing.assert_array_equal(corrected, image.data / field)
+
+
+@pytest.mark.parametrize("kind", ["normalized", "constant", "black", "thin"])
+def test_an_image_without_a_field_to_see_stays(kind: str) -> None:
+    """Negative, flat, empty and very thin images are left alone."""
+    _, dark, brain = shaded()
+    inside = brain.data
+    image = {
+        "normalized": dark.data - dark.data[inside].mean(),
+        "constant": inside.astype(np.float32),
+        "black": np.zeros_like(dark.data),
+        "thin": dark.data[:, :, 10:13],
+    }[kind]
+    seen = inside[:, :, 10:13] if kind == "thin" else inside
+    field = bias_field(image, seen, GRID.spacing_mm)
+    np.testing.assert_array_equal(field, 1.0)
