@@ -1,7 +1,7 @@
 """Measure a model in bfloat16 and int8, and write `model.int8.onnx` and what was found beside it.
 
 Usage: python benchmarks/quantize.py MODEL_DIR TRAIN_FOLDER --val VAL_FOLDER [--windows 20]
-                                      [--agreement 0.997]
+                                      [--agreement 0.997 | --like EARLIER.int8.onnx]
 
 Needs `pip install nncf` beside the extra "train". TRAIN_FOLDER calibrates int8; VAL_FOLDER, of
 patients that the model was not trained on, says how much Dice changes against float32, by the
@@ -31,7 +31,7 @@ from latup_cli.inference.models import SPEC_FILE, Graph, Model, load_model
 from latup_cli.inference.openvino_engine import open_on_cpu
 from latup_cli.labels import REGIONS, label_scheme
 from latup_cli.training.quantize import AGREEMENT as AGREEMENT_IN_CALIBRATION
-from latup_cli.training.quantize import Array, quantize
+from latup_cli.training.quantize import Array, quantize, quantize_like
 from latup_cli.workflows.labeled import LabeledStudy, find_labeled, load_labeled
 
 FILE = "model.int8.onnx"
@@ -173,10 +173,15 @@ def main() -> None:
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=20)
     parser.add_argument("--agreement", type=float, default=AGREEMENT_IN_CALIBRATION)
+    parser.add_argument("--like", type=Path, help="int8 graph of earlier weights to follow")
     given = parser.parse_args()
     model = load_model(given.model)
     windows = training_windows(model, given.train, given.windows)
-    found = quantize(model.path.read_bytes(), windows, opener(model), given.agreement)
+    graph, open_graph = model.path.read_bytes(), opener(model)
+    if given.like:
+        found = quantize_like(graph, windows, open_graph, given.like.read_bytes())
+    else:
+        found = quantize(graph, windows, open_graph, given.agreement)
     set_fields(given.model, precisions={})  # those of other weights
     with replacing(given.model / FILE) as beside:
         beside.write_bytes(found.graph)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from latup_cli.domain.grid import Grid
+from latup_cli.domain.model import N4_ZSCORE, ZSCORE
+from latup_cli.domain.study import AlignedStudy
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import GeometryError
 from latup_cli.preprocess.bias import N4Settings, bias_field, correct_bias, without_bias
+from latup_cli.preprocess.prepare import prepare
+from latup_cli.training.export import model_spec
+from latup_cli.training.settings import TrainSettings
 from tests.preprocess.heads import head, scan_grid
 
 QUICK = N4Settings(block_mm=8.0, iterations=(20, 20))
@@ -90,3 +97,23 @@ def test_an_image_without_a_field_to_see_stays(kind: str) -> None:
     seen = inside[:, :, 10:13] if kind == "thin" else inside
     field = bias_field(image, seen, GRID.spacing_mm)
     np.testing.assert_array_equal(field, 1.0)
+
+
+def test_a_model_that_asks_for_it_sees_no_shade() -> None:
+    """What the network gets hardly depends on a coil, and the record names the method."""
+    plain, dark, brain = shaded()
+    seen = {}
+    for method in (ZSCORE, N4_ZSCORE):
+        spec = replace(model_spec(TrainSettings(spacing_mm=4.0)), normalization=method)
+        for name, image in (("plain", plain), ("dark", dark)):
+            study = AlignedStudy(dict.fromkeys(spec.channels, image), brain)
+            prepared = prepare(study, spec)
+            assert [s.settings for s in prepared.steps if s.name == "normalize"] == [
+                {"method": method}
+            ]
+            seen[method, name] = prepared.image
+    differences = {
+        method: float(np.abs(seen[method, "plain"] - seen[method, "dark"]).mean())
+        for method in (ZSCORE, N4_ZSCORE)
+    }
+    assert differences[N4_ZSCORE] < 0.6 * differences[ZSCORE]

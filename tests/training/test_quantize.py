@@ -128,3 +128,19 @@ def test_what_hurts_most_stays_in_float(monkeypatch: pytest.MonkeyPatch, tmp_pat
     found = module.quantize(float32, [window], open_graph)
     assert found.in_float == BOTH
     assert (found.kept, found.agreement) == (0, 1.0)
+
+
+def test_earlier_weights_are_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What another graph of the same network left in float is left in float."""
+    graph = quantized_twice(0.01)
+    monkeypatch.setattr(module, "_post_training", lambda _graph, _windows: graph)
+    window = np.random.default_rng(4).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
+
+    def open_graph(content: bytes) -> module.OpenGraph:
+        return lambda one: run(content, one, tmp_path)
+
+    earlier = in_part(graph, BOTH[:1])
+    found = module.quantize_like(in_part(graph, BOTH), [window], open_graph, earlier)
+    assert (found.in_float, found.kept) == (BOTH[:1], 1)
+    assert quantized_inputs(found.graph) == quantized_inputs(earlier)
+    assert 0.9 < found.agreement <= 1.0
