@@ -11,6 +11,7 @@ from latup_cli.domain.orientation import axis_codes, reorientation
 from latup_cli.domain.study import AlignedStudy, Placement, PreparedStudy, Step, Study
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import SkullPresentError
+from latup_cli.preprocess.bias import without_bias
 from latup_cli.preprocess.brain import NONZERO
 from latup_cli.preprocess.normalize import zscore
 from latup_cli.preprocess.resample import resample, same_spacing
@@ -56,8 +57,6 @@ def prepare(aligned: AlignedStudy, spec: ModelSpec) -> PreparedStudy:
         images = (turn.apply(aligned.images[channel].data) for channel in spec.channels)
         crops = [np.ascontiguousarray(image[box.slices]) for image in images]
         if spec.removes_bias:
-            from latup_cli.preprocess.bias import without_bias
-
             crops = without_bias(crops, inside, block.spacing_mm)
         channels = [zscore(crop, inside) for crop in crops]
     grid = block
