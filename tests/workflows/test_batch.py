@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -337,9 +336,7 @@ def test_names_of_people_are_nowhere(model: Path, tmp_path: Path) -> None:
     for name, content in tree(tmp_path / "out").items():
         for word in ("DOE", "JANE", "ROE", "1961", "1945"):
             assert word not in name
-            # not in the middle of a number or of a picture's letters, where chance writes anything
-            found = re.search(rf"(?<![0-9A-Za-z.+]){word}".encode(), content)
-            assert name.endswith(".gz") or not found
+            assert name.endswith(".gz") or word.encode() not in content
 
 
 # --- what stops a run before it begins ----------------------------------------------------
