@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -132,10 +133,11 @@ def spec(**fields: object) -> Callable[[Place], object]:
 
 
 def without_field(place: Place) -> None:
-    """Take a line out of model.json."""
+    """Take a field out of model.json."""
     path = place.model / "model.json"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("\n".join(line for line in lines if '"activation"' not in line))
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    del fields["activation"]
+    path.write_text(json.dumps(fields), encoding="utf-8")
 
 
 def damaged_weights(place: Place) -> None:
