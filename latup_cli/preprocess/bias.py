@@ -48,6 +48,19 @@ class N4Settings:
 N4 = N4Settings()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Corrected:
+    """An image without its bias field.
+
+    Attributes:
+        image: (i, j, k) float32.
+        field_range: What it was divided by, at the 1st and the 99th percentile of the brain.
+    """
+
+    image: _Image
+    field_range: tuple[float, float]
+
+
 def correct_bias(
     volume: Volume, brain: Mask, *, modality: str, settings: N4Settings = N4
 ) -> tuple[Volume, Step]:
@@ -73,11 +86,10 @@ def correct_bias(
     started = time.perf_counter()
     box = Box.around(brain.data)
     inside = brain.data[box.slices]
-    field = bias_field(volume.data[box.slices], inside, volume.grid.spacing_mm, settings)
     corrected = volume.data.astype(np.float32)
-    corrected[box.slices] /= field
-    low, high = np.percentile(field[inside], (1, 99))
-    record = {**asdict(settings), "modality": modality, "field_range": (float(low), float(high))}
+    found = _corrected(corrected[box.slices], inside, volume.grid.spacing_mm, settings)
+    corrected[box.slices] = found.image
+    record = {**asdict(settings), "modality": modality, "field_range": found.field_range}
     return Volume(corrected, volume.grid), Step("n4", record, time.perf_counter() - started)
 
 
@@ -85,8 +97,8 @@ def without_bias(
     images: Iterable[npt.NDArray[np.generic]],
     inside: npt.NDArray[np.bool_],
     spacing_mm: tuple[float, float, float],
-) -> list[_Image]:
-    """Divide images of one brain by their bias fields, side by side.
+) -> list[Corrected]:
+    """Divide images of one brain by their bias fields, side by side, with the settings `N4`.
 
     Args:
         images: (i, j, k) each.
@@ -94,13 +106,11 @@ def without_bias(
         spacing_mm: Of the voxels along i, j, k.
 
     Returns:
-        (i, j, k) float32 each.
+        One of each, in their order.
     """
 
-    def corrected(image: npt.NDArray[np.generic]) -> _Image:
-        intensities = image.astype(np.float32)
-        intensities /= bias_field(intensities, inside, spacing_mm)
-        return intensities
+    def corrected(image: npt.NDArray[np.generic]) -> Corrected:
+        return _corrected(image.astype(np.float32), inside, spacing_mm, N4)
 
     with ThreadPoolExecutor() as side_by_side:
         return list(side_by_side.map(corrected, images))
@@ -149,6 +159,17 @@ def bias_field(
     log_field -= float(log_field[signal].mean(dtype=np.float64))
     field: _Image = np.exp(log_field, out=log_field)
     return field
+
+
+def _corrected(
+    image: _Image,
+    inside: npt.NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+    settings: N4Settings,
+) -> Corrected:
+    field = bias_field(image, inside, spacing_mm, settings)
+    low, high = np.percentile(field[inside], (1, 99))
+    return Corrected(image / field, (float(low), float(high)))
 
 
 def _block_voxels(

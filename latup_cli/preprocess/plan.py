@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from latup_cli.config import PreparationSettings, SkullStrip
+from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.study import REFERENCE, Study
 from latup_cli.errors import MixedSkullError, SkullPresentError
 
@@ -28,7 +29,7 @@ class Plan:
         common_grid: Whether the images are brought to a common 1 mm grid.
         brain: What tells the brain from the rest.
         brain_in: Modalities that `brain` looks at.
-        n4: Whether the bias field is removed.
+        n4: Whether the bias field is removed before the model's own normalization.
         reasons: One sentence each, for people.
     """
 
@@ -40,8 +41,8 @@ class Plan:
     reasons: tuple[str, ...]
 
 
-def plan_preparation(study: Study, settings: PreparationSettings) -> Plan:
-    """What to do with a study that came like this and is to be handled like that.
+def plan_preparation(study: Study, settings: PreparationSettings, spec: ModelSpec) -> Plan:
+    """What to do with a study that came like this, for this model, and is to be handled like that.
 
     Raises:
         SkullPresentError: If there is a skull and nobody may remove it.
@@ -58,9 +59,15 @@ def plan_preparation(study: Study, settings: PreparationSettings) -> Plan:
         common_grid=bool(moved) or not study.on_one_grid,
         brain=brain,
         brain_in=brain_in,
-        n4=settings.n4,
-        reasons=(f"The images lie on {together}: {motion}.", why),
+        n4=settings.n4 and not spec.removes_bias,
+        reasons=(f"The images lie on {together}: {motion}.", why, *_about_n4(settings, spec)),
     )
+
+
+def _about_n4(settings: PreparationSettings, spec: ModelSpec) -> tuple[str, ...]:
+    if settings.n4 and spec.removes_bias:
+        return (f"--n4 adds nothing: {spec.name} removes the bias field in its normalization.",)
+    return ()
 
 
 def _to_register(study: Study, settings: PreparationSettings) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from latup_cli.domain.agreement import shared_grid
@@ -11,7 +13,7 @@ from latup_cli.domain.orientation import axis_codes, reorientation
 from latup_cli.domain.study import AlignedStudy, Placement, PreparedStudy, Step, Study
 from latup_cli.domain.volume import Mask, Volume
 from latup_cli.errors import SkullPresentError
-from latup_cli.preprocess.bias import without_bias
+from latup_cli.preprocess.bias import N4, without_bias
 from latup_cli.preprocess.brain import NONZERO
 from latup_cli.preprocess.normalize import zscore
 from latup_cli.preprocess.resample import resample, same_spacing
@@ -53,11 +55,14 @@ def prepare(aligned: AlignedStudy, spec: ModelSpec) -> PreparedStudy:
     placement = Placement(aligned.grid, turn, Box.around(brain))
     box, block = placement.box, placement.block
     inside = np.ascontiguousarray(brain[box.slices])
-    with timed(steps, "normalize", method=spec.normalization):
+    with timed(steps, "normalize", method=spec.normalization) as record:
         images = (turn.apply(aligned.images[channel].data) for channel in spec.channels)
         crops = [np.ascontiguousarray(image[box.slices]) for image in images]
         if spec.removes_bias:
-            crops = without_bias(crops, inside, block.spacing_mm)
+            corrected = without_bias(crops, inside, block.spacing_mm)
+            crops = [found.image for found in corrected]
+            ranges = dict(zip(spec.channels, (c.field_range for c in corrected), strict=True))
+            record["n4"] = {**asdict(N4), "field_range": ranges}
         channels = [zscore(crop, inside) for crop in crops]
     grid = block
     if not same_spacing(block, spec.spacing_mm):

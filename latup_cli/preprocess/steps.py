@@ -10,8 +10,8 @@ from latup_cli.domain.study import Step
 
 
 @contextmanager
-def timed(steps: list[Step], name: str, **settings: object) -> Iterator[None]:
-    """Append a step when it is done; nothing if it fails."""
+def timed(steps: list[Step], name: str, **settings: object) -> Iterator[dict[str, object]]:
+    """Append a step when it is done; nothing if it fails. What it finds may be added meanwhile."""
     started = time.perf_counter()
-    yield
+    yield settings
     steps.append(Step(name, settings, time.perf_counter() - started))

@@ -71,7 +71,7 @@ def quantize(
     worst = sorted(names, key=lambda name: alone[name])
     count = fewest(len(worst), lambda taken: agrees(worst[:taken]) >= least)
     left = needed(worst[:count], lambda some: agrees(some) >= least)
-    return Quantized(in_part(full, left), left, len(names) - len(left), agrees(left))
+    return _result(full, left, agrees(left))
 
 
 def quantize_like(
@@ -91,10 +91,9 @@ def quantize_like(
     full = _post_training(graph, windows)
     names, kept = quantized_inputs(full), set(quantized_inputs(other))
     left = tuple(name for name in names if name not in kept)
-    made = in_part(full, left)
     wanted = masks(open_graph(graph), windows)
-    found = agreement(masks(open_graph(made), windows), wanted)
-    return Quantized(made, left, len(names) - len(left), found)
+    found = masks(open_graph(in_part(full, left)), windows)
+    return _result(full, left, agreement(found, wanted))
 
 
 def fewest(most: int, suffices: Callable[[int], bool]) -> int:
@@ -167,6 +166,11 @@ def in_part(graph: bytes, in_float: Collection[str]) -> bytes:
     _drop_unused(model)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _result(full: bytes, in_float: tuple[str, ...], agreed: float) -> Quantized:
+    kept = len(quantized_inputs(full)) - len(in_float)
+    return Quantized(in_part(full, in_float), in_float, kept, agreed)
 
 
 def _post_training(graph: bytes, windows: Sequence[Array]) -> bytes:

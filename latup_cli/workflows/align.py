@@ -71,7 +71,7 @@ def make_ready(study: Study, spec: ModelSpec, settings: SegmentSettings, stages:
         DeviceError: If no engine can run the skull-strip networks.
     """
     preparation = settings.preparation
-    plan = plan_preparation(study, preparation)
+    plan = plan_preparation(study, preparation, spec)
     steps = [Step("plan", {"reasons": plan.reasons})]
     with stages("register"):
         together = _bring_together(study, plan, steps)
@@ -79,7 +79,7 @@ def make_ready(study: Study, spec: ModelSpec, settings: SegmentSettings, stages:
         brain = _find_brain(study, together, plan, settings, steps)
         if plan.common_grid and plan.brain is BrainFrom.NONZERO:
             together = _blank_around(together, brain)
-    if plan.n4 and not spec.removes_bias:
+    if plan.n4:
         with stages("prepare"):
             together = _without_bias(together, brain, steps)
     with stages("check"):

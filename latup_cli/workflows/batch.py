@@ -109,6 +109,7 @@ class _Going:
     patients: Sequence[Patient]
     identity: str
     settings: SegmentSettings
+    model: Model
     tell: Tell
     records: dict[str, Record] = field(default_factory=dict)
     before: int = 0
@@ -162,7 +163,7 @@ def run_batch(
     patients = part_of(cohort.patients, settings.num_parts, settings.part_id)
     model = chosen_model(settings.segment)
     identity = settings_identity(model_facts(model), settings.segment)
-    going = _Going(output, cohort, patients, identity, settings.segment, tell)
+    going = _Going(output, cohort, patients, identity, settings.segment, model, tell)
     wanted = Wanted(
         output=output,
         settings=identity,
@@ -360,7 +361,9 @@ def _tables(going: _Going) -> tuple[Path, ...]:
         records = [_known(ledger, name) for name in names]
         files = write_results(going.output, records)
         aside = len(going.cohort.passed_over)
-        page = write_study_page(going.output, records, going.settings, passed_over=aside)
+        page = write_study_page(
+            going.output, records, going.settings, going.model.spec, passed_over=aside
+        )
         if read_ledger(going.output).records == ledger.records:
             return (*files, page)
 

@@ -11,6 +11,7 @@ from latup_cli import __version__
 from latup_cli.cohort.page import PageFacts, write_page
 from latup_cli.config import SegmentSettings
 from latup_cli.domain.cohort import Record
+from latup_cli.domain.model import ModelSpec
 from latup_cli.labels import Tissue
 from latup_cli.reporting.colors import COLORS, Color
 from latup_cli.reporting.thumbnail import thumbnail
@@ -26,7 +27,12 @@ _REGISTER = {None: "where grids differ", True: "always", False: "never"}
 
 
 def write_study_page(
-    output: Path, records: Iterable[Record], settings: SegmentSettings, *, passed_over: int = 0
+    output: Path,
+    records: Iterable[Record],
+    settings: SegmentSettings,
+    spec: ModelSpec,
+    *,
+    passed_over: int = 0,
 ) -> Path:
     """Write `summary.html`.
 
@@ -34,6 +40,7 @@ def write_study_page(
         output: Folder of all results.
         records: The last word of the ledger about everybody.
         settings: How each patient was segmented.
+        spec: Of the model that did it.
         passed_over: Folders of the study that hold no patient.
 
     Returns:
@@ -45,7 +52,7 @@ def write_study_page(
     facts = PageFacts(
         created=datetime.now(UTC),
         version=__version__,
-        settings=_in_words(settings),
+        settings=_in_words(settings, spec),
         regions=REGION_NAMES,
         colors=_COLORS,
         thumbnail=thumbnail,
@@ -54,8 +61,8 @@ def write_study_page(
     return write_page(output, records, facts)
 
 
-def _in_words(settings: SegmentSettings) -> dict[str, str]:
-    """What was asked for; a folder of weights is not named, for its path may tell too much."""
+def _in_words(settings: SegmentSettings, spec: ModelSpec) -> dict[str, str]:
+    """How it was done; a folder of weights is not named, for its path may tell too much."""
     preparation, inference = settings.preparation, settings.inference
     return {
         "Model": "weights of the user's own" if settings.weights else settings.model,
@@ -63,7 +70,7 @@ def _in_words(settings: SegmentSettings) -> dict[str, str]:
         "Space of the mask": settings.space.value,
         "Registration": _REGISTER[preparation.register],
         "Skull stripping": preparation.skull_strip.value,
-        "Bias field removed": _YES[preparation.n4],
+        "Bias field removed": _YES[preparation.n4 or spec.removes_bias],
         "Checks overruled": _YES[preparation.force],
         "Windows seen mirrored too": _YES[settings.tta],
         "Smallest window": _YES[settings.low_memory],

@@ -23,9 +23,12 @@ from latup_cli.cohort.page_charts import DOTS_UP_TO, Strip, axis_for, in_words, 
 from latup_cli.cohort.results import rows
 from latup_cli.config import PreparationSettings, SegmentSettings
 from latup_cli.domain.cohort import DONE, FAILED, PENDING, Record
+from latup_cli.domain.model import N4_ZSCORE, ZSCORE
 from latup_cli.domain.report import NOTICE
 from latup_cli.errors import OutputError, StudyNotFoundError, UnreadableImageError
 from latup_cli.reporting.thumbnail import thumbnail
+from latup_cli.training.export import model_spec
+from latup_cli.training.settings import TrainSettings
 from latup_cli.workflows.batch_page import write_study_page
 from tests.fixtures.finished import AWKWARD, done, failed, finished_study, report_of, write_previews
 
@@ -223,10 +226,25 @@ def test_no_path_is_told(tmp_path: Path) -> None:
     output, weights = tmp_path / "Doe^Jane", tmp_path / "home-of-jdoe"
     output.mkdir()
     settings = SegmentSettings(weights=weights, preparation=PreparationSettings(n4=True))
-    html = write_study_page(output, finished_study(3), settings).read_text(encoding="utf-8")
+    path = write_study_page(output, finished_study(3), settings, model_spec(TrainSettings()))
+    html = path.read_text(encoding="utf-8")
     assert "Doe^Jane" not in html
     assert "jdoe" not in html
     assert "weights of the user&#x27;s own" in html
+
+
+@pytest.mark.parametrize(
+    ("normalization", "asked", "told"),
+    [(ZSCORE, False, "no"), (ZSCORE, True, "yes"), (N4_ZSCORE, False, "yes")],
+)
+def test_the_bias_field_is_told_as_it_was_handled(
+    tmp_path: Path, normalization: str, asked: bool, told: str
+) -> None:
+    """A model that removes it does so without being asked."""
+    settings = SegmentSettings(preparation=PreparationSettings(n4=asked))
+    spec = replace(model_spec(TrainSettings()), normalization=normalization)
+    html = write_study_page(tmp_path, finished_study(1), settings, spec).read_text(encoding="utf-8")
+    assert re.search(r"Bias field removed\s*(?:<[^>]+>\s*)+(\w+)", html).group(1) == told
 
 
 # --- the file -----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -80,7 +81,9 @@ def test_several_images_are_corrected_as_each_alone() -> None:
     both = without_bias((plain.data, dark.data), brain.data, GRID.spacing_mm)
     for image, corrected in zip((plain, dark), both, strict=True):
         field = bias_field(image.data, brain.data, GRID.spacing_mm)
-        np.testing.assert_array_equal(corrected, image.data / field)
+        np.testing.assert_array_equal(corrected.image, image.data / field)
+        inside = np.percentile(field[brain.data], (1, 99))
+        assert corrected.field_range == pytest.approx(tuple(inside))
 
 
 @pytest.mark.parametrize("kind", ["normalized", "constant", "black", "thin"])
@@ -99,6 +102,17 @@ def test_an_image_without_a_field_to_see_stays(kind: str) -> None:
     np.testing.assert_array_equal(field, 1.0)
 
 
+def assert_says_how(record: Mapping[str, object], method: str, channels: Sequence[str]) -> None:
+    """The settings and every field's range are told exactly where a field was removed."""
+    n4 = record.get("n4")
+    if method == ZSCORE:
+        assert n4 is None
+        return
+    assert isinstance(n4, dict)
+    assert n4["block_mm"] == N4Settings().block_mm
+    assert list(n4["field_range"]) == list(channels)
+
+
 def test_a_model_that_asks_for_it_sees_no_shade() -> None:
     """What the network gets hardly depends on a coil, and the record names the method."""
     plain, dark, brain = shaded()
@@ -108,9 +122,9 @@ def test_a_model_that_asks_for_it_sees_no_shade() -> None:
         for name, image in (("plain", plain), ("dark", dark)):
             study = AlignedStudy(dict.fromkeys(spec.channels, image), brain)
             prepared = prepare(study, spec)
-            assert [s.settings for s in prepared.steps if s.name == "normalize"] == [
-                {"method": method}
-            ]
+            (record,) = (s.settings for s in prepared.steps if s.name == "normalize")
+            assert record["method"] == method
+            assert_says_how(record, method, spec.channels)
             seen[method, name] = prepared.image
     differences = {
         method: float(np.abs(seen[method, "plain"] - seen[method, "dark"]).mean())

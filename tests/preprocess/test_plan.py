@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ import pytest
 
 from latup_cli.config import PreparationSettings, SkullStrip
 from latup_cli.domain.grid import Grid
+from latup_cli.domain.model import N4_ZSCORE, ZSCORE
 from latup_cli.domain.study import FoundFile, SpatialCodes, Study, StudyFiles
 from latup_cli.domain.volume import Volume
 from latup_cli.errors import MixedSkullError, SkullPresentError
 from latup_cli.labels import MODALITIES
 from latup_cli.preprocess.plan import BrainFrom, Plan, plan_preparation
+from latup_cli.training.export import model_spec
+from latup_cli.training.settings import TrainSettings
 
 SHAPE = (5, 6, 7)
 ALL = frozenset(MODALITIES)
@@ -33,9 +37,10 @@ def came(*, together: bool, heads: Collection[str] = ()) -> Study:
     return Study(files, images, SpatialCodes(1, 1), skull=skull)
 
 
-def planned(study: Study, **asked: object) -> Plan:
-    """The plan under some settings."""
-    return plan_preparation(study, PreparationSettings(**asked))  # type: ignore[arg-type]
+def planned(study: Study, normalization: str = ZSCORE, **asked: object) -> Plan:
+    """The plan under some settings, for a model that normalizes so."""
+    spec = replace(model_spec(TrainSettings()), normalization=normalization)
+    return plan_preparation(study, PreparationSettings(**asked), spec)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -108,3 +113,13 @@ def test_nobody_may_remove_the_skull() -> None:
     """`--skull-strip none` refuses a study with a skull, with the sign of it."""
     with pytest.raises(SkullPresentError, match="a scalp"):
         planned(came(together=True, heads=ALL), skull_strip=SkullStrip.NONE)
+
+
+@pytest.mark.parametrize("normalization", [ZSCORE, N4_ZSCORE])
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_bias_field_is_removed_once(normalization: str, asked: bool) -> None:
+    """`--n4` is done for models that do not do it themselves, and else said to add nothing."""
+    plan = planned(came(together=True), normalization, n4=asked)
+    by_model = normalization == N4_ZSCORE
+    assert plan.n4 is (asked and not by_model)
+    assert any("--n4" in reason for reason in plan.reasons) is (asked and by_model)
