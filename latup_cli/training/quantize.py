@@ -1,4 +1,4 @@
-"""Make int8 weights of an exported graph: quantize all convolutions, then give back what hurts."""
+"""Make an int8 graph of an exported one: quantize all convolutions, then give back what hurts."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ AGREEMENT = 0.997
 """Least agreement between the masks of int8 and of float32 on the windows of calibration. Then, on
 other patients, where it is measured afterwards, whole tumors agree by at least 0.995."""
 
+_QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 _THRESHOLD = 0.5
 _FEWEST_VOXELS = 30
 _FEW_WINDOWS = 3  # judge one quantizer alone; all windows judge the whole
@@ -50,8 +51,8 @@ def quantize(
 ) -> Quantized:
     """Quantize after training, with as few inputs of layers left in float as agreement needs.
 
-    Every quantized input of a layer is judged alone by what it does to the masks. The worst go
-    back to float until the masks agree; then those return to int8 that can. Weights stay in int8.
+    Every quantized input of a layer, its weights among them, is judged alone by what it does to
+    the masks. The worst go back to float until the masks agree; then those return to int8 that can.
 
     Args:
         graph: ONNX in float32.
@@ -63,7 +64,7 @@ def quantize(
     wanted = masks(open_graph(graph), windows)
 
     def agrees(in_float: Collection[str], count: int = len(windows)) -> float:
-        found = masks(open_graph(in_part(full, in_float)), windows[:count])
+        found = masks(open_graph(in_part(full, in_float, graph)), windows[:count])
         return agreement(found, wanted[:count])
 
     names = quantized_inputs(full)
@@ -71,7 +72,7 @@ def quantize(
     worst = sorted(names, key=lambda name: alone[name])
     count = fewest(len(worst), lambda taken: agrees(worst[:taken]) >= least)
     left = needed(worst[:count], lambda some: agrees(some) >= least)
-    return _result(full, left, agrees(left))
+    return _result(full, left, graph, agrees(left))
 
 
 def quantize_like(
@@ -92,8 +93,8 @@ def quantize_like(
     names, kept = quantized_inputs(full), set(quantized_inputs(other))
     left = tuple(name for name in names if name not in kept)
     wanted = masks(open_graph(graph), windows)
-    found = masks(open_graph(in_part(full, left)), windows)
-    return _result(full, left, agreement(found, wanted))
+    found = masks(open_graph(in_part(full, left, graph)), windows)
+    return _result(full, left, graph, agreement(found, wanted))
 
 
 def fewest(most: int, suffices: Callable[[int], bool]) -> int:
@@ -146,31 +147,37 @@ def agreement(found: Sequence[Sequence[Mask]], wanted: Sequence[Sequence[Mask]])
 
 
 def quantized_inputs(graph: bytes) -> tuple[str, ...]:
-    """Names of all inputs of layers that come through a quantizer, in the graph's order."""
-    return tuple(_name(*edge) for edge in _edges(onnx.load_from_string(graph)))
+    """Names of all inputs of layers that are quantized, activations and weights, in order."""
+    return tuple(edge.name for edge in _edges(onnx.load_from_string(graph)))
 
 
-def in_part(graph: bytes, in_float: Collection[str]) -> bytes:
+def in_part(graph: bytes, in_float: Collection[str], original: bytes) -> bytes:
     """The graph with some inputs of layers in float again.
 
     Args:
         graph: A quantized one.
         in_float: Names as `quantized_inputs` gives them.
+        original: What `graph` was made from; its weights are given back.
     """
     model = onnx.load_from_string(graph)
-    for quantizer, dequantized, layer in _edges(model):
-        if _name(quantizer, dequantized, layer) in in_float:
-            for index, name in enumerate(layer.input):
-                if name == dequantized.output[0]:
-                    layer.input[index] = quantizer.input[0]
+    weights = _weights_by_layer(onnx.load_from_string(original))
+    for edge in _edges(model):
+        if edge.name not in in_float:
+            continue
+        if edge.quantizer is not None:
+            edge.layer.input[edge.index] = edge.quantizer.input[0]
+            continue
+        tensor = weights[edge.layer.name, edge.index]
+        model.graph.initializer.append(tensor)
+        edge.layer.input[edge.index] = tensor.name
     _drop_unused(model)
     content: bytes = model.SerializeToString()
     return content
 
 
-def _result(full: bytes, in_float: tuple[str, ...], agreed: float) -> Quantized:
+def _result(full: bytes, in_float: tuple[str, ...], graph: bytes, agreed: float) -> Quantized:
     kept = len(quantized_inputs(full)) - len(in_float)
-    return Quantized(in_part(full, in_float), in_float, kept, agreed)
+    return Quantized(in_part(full, in_float, graph), in_float, kept, agreed)
 
 
 def _post_training(graph: bytes, windows: Sequence[Array]) -> bytes:
@@ -187,34 +194,62 @@ def _post_training(graph: bytes, windows: Sequence[Array]) -> bytes:
     return content
 
 
-def _edges(
-    model: onnx.ModelProto,
-) -> list[tuple[onnx.NodeProto, onnx.NodeProto, onnx.NodeProto]]:
-    """A quantizer of activations, the node that undoes it, and a layer that reads its result."""
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A quantized input of a layer.
+
+    Attributes:
+        name: Tells it from all others of the graph.
+        layer: What reads it.
+        index: Which input of the layer it is.
+        quantizer: What quantizes it; None for weights, of which the graph has no float.
+    """
+
+    name: str
+    layer: onnx.NodeProto
+    index: int
+    quantizer: onnx.NodeProto | None
+
+
+def _edges(model: onnx.ModelProto) -> list[_Edge]:
+    """Every input of a layer that comes out of a node that undoes a quantization."""
     constants = {tensor.name for tensor in model.graph.initializer}
     nodes = model.graph.node
-    quantizers = {node.output[0]: node for node in nodes if node.op_type == "QuantizeLinear"}
-    return [
-        (quantizers[node.input[0]], node, layer)
+    before = {node.output[0]: node for node in nodes if node.op_type == _QUANTIZE}
+    undone = {
+        node.output[0]: before.get(node.input[0])
         for node in nodes
-        if node.op_type == "DequantizeLinear"
-        and node.input[0] in quantizers
-        and quantizers[node.input[0]].input[0] not in constants
+        if node.op_type == _DEQUANTIZE and node.input[0] in before.keys() | constants
+    }
+    return [
+        _Edge(f"{name} in {layer.name}", layer, index, undone[name])
         for layer in nodes
-        if node.output[0] in layer.input
+        for index, name in enumerate(layer.input)
+        if name in undone
     ]
 
 
-def _name(_: onnx.NodeProto, dequantized: onnx.NodeProto, layer: onnx.NodeProto) -> str:
-    return f"{dequantized.output[0]} in {layer.name}"
+def _weights_by_layer(model: onnx.ModelProto) -> dict[tuple[str, int], onnx.TensorProto]:
+    """Initializers by the name of the layer that reads them and the place of the input."""
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    return {
+        (layer.name, index): tensors[name]
+        for layer in model.graph.node
+        for index, name in enumerate(layer.input)
+        if name in tensors
+    }
 
 
 def _drop_unused(model: onnx.ModelProto) -> None:
-    """Remove quantizers whose results nobody reads any more, from the last to the first."""
+    """Remove quantizers whose results nobody reads any more, and numbers without readers."""
     nodes = list(model.graph.node)
     results = {output.name for output in model.graph.output}
-    for kind in ("DequantizeLinear", "QuantizeLinear"):
+    for kind in (_DEQUANTIZE, _QUANTIZE):
         read = results.union(*(node.input for node in nodes))
         nodes = [node for node in nodes if node.op_type != kind or node.output[0] in read]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    read = {name for node in nodes for name in node.input}
+    tensors = [tensor for tensor in model.graph.initializer if tensor.name in read]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(tensors)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, load_model_from_string, numpy_helper
+from onnx import NodeProto, TensorProto, helper, load_model_from_string, numpy_helper
 
 from latup_cli.inference.models import Graph
 from latup_cli.inference.openvino_engine import open_on_cpu
@@ -65,15 +65,44 @@ def test_inputs_go_back_to_float(tmp_path: Path) -> None:
     window = np.random.default_rng(3).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
     exact = np.exp(window) / np.exp(window).sum(axis=1, keepdims=True)
     assert quantized_inputs(graph) == BOTH
-    whole = in_part(graph, BOTH)
+    whole = in_part(graph, BOTH, graph)
     assert quantized_inputs(whole) == ()
     assert [node.op_type for node in load_model_from_string(whole).graph.node] == ["Softmax"]
     np.testing.assert_allclose(run(whole, window, tmp_path), exact, atol=1e-5)
     for one in BOTH:
-        left = in_part(graph, [one])
+        left = in_part(graph, [one], graph)
         assert len(quantized_inputs(left)) == 1
         assert np.abs(run(left, window, tmp_path) - exact).max() > 0.01
-    assert quantized_inputs(in_part(graph, [])) == BOTH
+    assert quantized_inputs(in_part(graph, [], graph)) == BOTH
+
+
+def test_weights_go_back_to_what_they_were(tmp_path: Path) -> None:
+    """The original's numbers, not the rounded ones, and no trace of those is left."""
+    exact = np.linspace(0.1, 1.3, 16, dtype=np.float32).reshape(4, 4, 1, 1, 1)
+    shape = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "y")]
+
+    def made(nodes: list[NodeProto], numbers: list[TensorProto]) -> bytes:
+        graph = helper.make_graph(nodes, "convolved", shape[:1], shape[1:], numbers)
+        opset = [helper.make_opsetid("", 18)]
+        return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+
+    plain = made(
+        [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")],
+        [constant("w", exact, np.float32)],
+    )
+    undo = helper.make_node("DequantizeLinear", ["w_q", "scale", "zero"], ["w_1"], name="D")
+    quantized = made(
+        [undo, helper.make_node("Conv", ["x", "w_1"], ["y"], name="conv")],
+        [constant("w_q", np.round(exact / 0.5), np.int8), constant("scale", 0.5, np.float32),
+         constant("zero", 0, np.int8)],
+    )  # fmt: skip
+    assert quantized_inputs(quantized) == ("w_1 in conv",)
+    left = in_part(quantized, ["w_1 in conv"], plain)
+    assert [tensor.name for tensor in load_model_from_string(left).graph.initializer] == ["w"]
+    window = np.random.default_rng(5).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
+    expected = run(plain, window, tmp_path)
+    assert np.abs(run(quantized, window, tmp_path) - expected).max() > 0.01
+    np.testing.assert_array_equal(run(left, window, tmp_path), expected)
 
 
 def test_agreement_is_dice_over_what_is_there() -> None:
@@ -120,7 +149,7 @@ def test_what_hurts_most_stays_in_float(monkeypatch: pytest.MonkeyPatch, tmp_pat
     graph = quantized_twice(4.0)
     monkeypatch.setattr(module, "_post_training", lambda _graph, _windows: graph)
     window = np.random.default_rng(4).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
-    float32 = in_part(graph, BOTH)
+    float32 = in_part(graph, BOTH, graph)
 
     def open_graph(content: bytes) -> module.OpenGraph:
         return lambda one: run(content, one, tmp_path)
@@ -139,8 +168,8 @@ def test_earlier_weights_are_followed(monkeypatch: pytest.MonkeyPatch, tmp_path:
     def open_graph(content: bytes) -> module.OpenGraph:
         return lambda one: run(content, one, tmp_path)
 
-    earlier = in_part(graph, BOTH[:1])
-    found = module.quantize_like(in_part(graph, BOTH), [window], open_graph, earlier)
+    earlier = in_part(graph, BOTH[:1], graph)
+    found = module.quantize_like(in_part(graph, BOTH, graph), [window], open_graph, earlier)
     assert (found.in_float, found.kept) == (BOTH[:1], 1)
     assert quantized_inputs(found.graph) == quantized_inputs(earlier)
     assert 0.9 < found.agreement <= 1.0
