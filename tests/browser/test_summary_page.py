@@ -13,6 +13,8 @@ from PIL import Image
 
 from latup_cli.config import SegmentSettings
 from latup_cli.domain.cohort import DONE, FAILED
+from latup_cli.training.export import model_spec
+from latup_cli.training.settings import TrainSettings
 from latup_cli.workflows.batch_page import write_study_page
 from tests.browser.chromium import Tab, browser, chromium
 from tests.fixtures.finished import AWKWARD, finished_study, write_previews
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 RECORDS = finished_study(24, preview=True)
+SPEC = model_spec(TrainSettings())
 WIDTHS = ((1920, 1080), (1366, 768), (1280, 720))
 
 
@@ -41,7 +44,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("run") / "results & more #1"
     output.mkdir()
     write_previews(output, RECORDS)
-    return write_study_page(output, RECORDS, SegmentSettings(preview=True))
+    return write_study_page(output, RECORDS, SegmentSettings(preview=True), SPEC)
 
 
 @pytest.fixture
@@ -245,7 +248,7 @@ def test_it_prints(page: Tab) -> None:
 
 def test_five_thousand_patients_load_and_sort(tab: Tab, tmp_path: Path) -> None:
     """A study of a cluster's size still is a page that works."""
-    path = write_study_page(tmp_path, finished_study(5000), SegmentSettings())
+    path = write_study_page(tmp_path, finished_study(5000), SegmentSettings(), SPEC)
     tab.open(path)
     assert tab.told("Log.entryAdded") == []
     focus(tab, "TC")

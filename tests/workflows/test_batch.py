@@ -328,14 +328,12 @@ def test_equal_names_get_results_of_their_own(model: Path, tmp_path: Path) -> No
 
 
 def test_names_of_people_are_nowhere(model: Path, tmp_path: Path) -> None:
-    """No output, ledger and file names included, holds a name or date from the folders.
-
-    Dates are looked for whole: four digits stand in every other hash by chance.
-    """
+    """No output, ledger and file names included, holds a name or date from the folders."""
     write_good(tmp_path / "study" / "DOE^JANE 19610412")
     bad = write_good(tmp_path / "study" / "ROE^JIM 19450508")
     (bad / "case_t1.nii.gz").write_bytes(b"")
     run_batch(tmp_path / "study", tmp_path / "out", batch_on_cpu(model))
+    # Whole dates: the four digits of a year stand in a hash by chance.
     for name, content in tree(tmp_path / "out").items():
         for word in ("DOE", "JANE", "ROE", "JIM", "19610412", "19450508"):
             assert word not in name
