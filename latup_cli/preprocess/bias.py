@@ -87,9 +87,8 @@ def correct_bias(
     box = Box.around(brain.data)
     inside = brain.data[box.slices]
     corrected = volume.data.astype(np.float32)
-    found = _corrected(corrected[box.slices], inside, volume.grid.spacing_mm, settings)
-    corrected[box.slices] = found.image
-    record = {**asdict(settings), "modality": modality, "field_range": found.field_range}
+    field_range = _even_out(corrected[box.slices], inside, volume.grid.spacing_mm, settings)
+    record = {**asdict(settings), "modality": modality, "field_range": field_range}
     return Volume(corrected, volume.grid), Step("n4", record, time.perf_counter() - started)
 
 
@@ -110,7 +109,8 @@ def without_bias(
     """
 
     def corrected(image: npt.NDArray[np.generic]) -> Corrected:
-        return _corrected(image.astype(np.float32), inside, spacing_mm, N4)
+        even = image.astype(np.float32)
+        return Corrected(even, _even_out(even, inside, spacing_mm, N4))
 
     with ThreadPoolExecutor() as side_by_side:
         return list(side_by_side.map(corrected, images))
@@ -161,15 +161,17 @@ def bias_field(
     return field
 
 
-def _corrected(
+def _even_out(
     image: _Image,
     inside: npt.NDArray[np.bool_],
     spacing_mm: tuple[float, float, float],
     settings: N4Settings,
-) -> Corrected:
+) -> tuple[float, float]:
+    """Divide an image by its field, in place; the field's range as in `Corrected`."""
     field = bias_field(image, inside, spacing_mm, settings)
+    image /= field
     low, high = np.percentile(field[inside], (1, 99))
-    return Corrected(image / field, (float(low), float(high)))
+    return float(low), float(high)
 
 
 def _block_voxels(
