@@ -43,6 +43,10 @@ def train(
         Path | None,
         typer.Option(help="How other tumors look (.npz), for paint_probability; adds to ours."),
     ] = None,
+    shapes: Annotated[
+        Path | None,
+        typer.Option(help="Shapes of other tumors (.npz), for simulate_probability."),
+    ] = None,
     labels_in: Annotated[
         str, typer.Option("--labels-in", help="Label scheme of the segmentations.")
     ] = AUTO,
@@ -97,6 +101,7 @@ def train(
             cache=cache,
             initial=_source_model(init),
             appearances=appearances,
+            shapes=shapes,
             device=Device.parse(device),
             hours=time_limit,
         )

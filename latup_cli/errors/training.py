@@ -100,3 +100,16 @@ class AppearancesError(TrainingError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.args[0]} is not there, or is no table of how tumors look."
+
+
+class ShapesError(TrainingError, ValueError):
+    """A file holds no shapes of tumors."""
+
+    hint = "weights/measure_shapes.py writes them."
+    exit_code = 3
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is not there, or holds no shapes of tumors."

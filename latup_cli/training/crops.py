@@ -17,6 +17,7 @@ from latup_cli.training.cases import Case
 from latup_cli.training.hardware import Place
 from latup_cli.training.mix import Sample, mix
 from latup_cli.training.settings import TrainSettings
+from latup_cli.training.simulate import Shapes, grown, place_in, regions_in
 from latup_cli.training.slices import in_thick_slices
 from latup_cli.training.turn import Turn, draw_turn, reach, turned
 
@@ -32,6 +33,7 @@ class Crops(Dataset[Sample]):
         cases: Patients to cut from.
         settings: The run's.
         appearances: Tumors whose contrasts are borrowed; None for none.
+        shapes: Tumors that are drawn into crops, with these contrasts; None for none.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class Crops(Dataset[Sample]):
         cases: Sequence[Case],
         settings: TrainSettings,
         appearances: Appearances | None = None,
+        shapes: Shapes | None = None,
     ) -> None:
         self.cases = cases
         self.settings = settings
         self.appearances = appearances
+        self.shapes = shapes
         self._changes: Compose | None = None
 
     def __getitem__(self, index: int) -> Sample:
@@ -64,6 +68,13 @@ class Crops(Dataset[Sample]):
     def _drawn(self, case: Case, random: np.random.Generator) -> Sample:
         settings, turn = self.settings, draw_turn(self.settings, random)
         scan = int(random.integers(2**31))  # a tumor that is mixed in was scanned like its host
+        if self.shapes and self.appearances and random.random() < settings.simulate_probability:
+            tumor, brain = self.shapes.draw(random), _size(case)
+            center = place_in(tumor, brain, random)
+            regions = regions_in(tumor, brain, center, turn, settings.window)
+            return grown(
+                window(case, center, turn, settings, scan), regions, self.appearances, random
+            )
         if random.random() >= settings.mix_probability:
             return window(case, center_of(case, settings, random), turn, settings, scan)
         donor = self.cases[int(random.integers(len(self.cases)))]
@@ -127,6 +138,11 @@ def center_of(case: Case, settings: TrainSettings, random: np.random.Generator) 
     else:
         i, j, k = (_between(n, w, random) for n, w in zip(size, settings.window, strict=True))
     return int(i), int(j), int(k)
+
+
+def _size(case: Case) -> Shape:
+    i, j, k = case.target.shape[1:]
+    return i, j, k
 
 
 def _between(size: int, window: int, random: np.random.Generator) -> int:

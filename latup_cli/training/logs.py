@@ -12,12 +12,13 @@ from torch.utils.tensorboard import SummaryWriter
 from latup_cli.errors import OutputError
 from latup_cli.imaging.atomic import write_text
 from latup_cli.labels import REGIONS
-from latup_cli.training.loop import Progress
+from latup_cli.training.loop import FALSE_ET, Progress
 
 Log = Callable[[Progress], None]
 
-COLUMNS = ("step", "loss", "learning_rate", "seconds", "waited_s", *REGIONS)
-"""Of `log.csv`; the regions' Dice stands in the rows of steps that were validated."""
+_MEASURED = (*REGIONS, FALSE_ET)
+COLUMNS = ("step", "loss", "learning_rate", "seconds", "waited_s", *_MEASURED)
+"""Of `log.csv`; Dice by region and false ET stand in the rows of steps that were validated."""
 
 
 @contextmanager
@@ -66,19 +67,20 @@ def _append(path: Path, cells: tuple[str, ...]) -> None:
 
 def row(progress: Progress) -> tuple[str, ...]:
     """One step in the order of `COLUMNS`."""
-    dice = (progress.measured.get(region) for region in REGIONS)
+    measured = (progress.measured.get(name) for name in _MEASURED)
     return (
         str(progress.step),
         f"{progress.loss:.5f}",
         f"{progress.rate:.3e}",
         f"{progress.seconds:.3f}",
         f"{progress.waited_s:.3f}",
-        *("" if value is None else f"{value:.4f}" for value in dice),
+        *("" if value is None else f"{value:.4f}" for value in measured),
     )
 
 
 def _show(board: SummaryWriter, progress: Progress) -> None:
     board.add_scalar("loss", progress.loss, progress.step)
     board.add_scalar("learning_rate", progress.rate, progress.step)
-    for region, dice in progress.measured.items():
-        board.add_scalar(f"Dice/{region}", dice, progress.step)
+    for name, value in progress.measured.items():
+        tag = name if name == FALSE_ET else f"Dice/{name}"
+        board.add_scalar(tag, value, progress.step)

@@ -47,6 +47,7 @@ class TrainSettings:
         tumor_share: Share of crops that are centered on a voxel of a random tissue of the tumor;
             the others lie anywhere in the brain's box.
         mix_probability: Probability that a crop gets the tumor of another patient.
+        simulate_probability: Probability that a crop gets a tumor of a given shape instead.
         slice_probability: Probability that a crop is seen as if scanned in thick slices.
         slice_mm: Smallest and largest distance between such slices.
         paint_probability: Probability that a crop's tumor gets the contrasts of another one.
@@ -98,6 +99,7 @@ class TrainSettings:
     cross_entropy_weight: float = 1.0
     tumor_share: float = 0.0
     mix_probability: float = 0.0
+    simulate_probability: float = 0.0
     slice_probability: float = 0.0
     slice_mm: tuple[float, float] = (2.0, 6.5)
     paint_probability: float = 0.0

@@ -38,10 +38,11 @@ from latup_cli.training.crops import Crops
 from latup_cli.training.export import export_model, model_spec
 from latup_cli.training.hardware import Place, choose_place, this_machine
 from latup_cli.training.logs import logging_to
-from latup_cli.training.loop import Progress, Validate, new_run, train
+from latup_cli.training.loop import FALSE_ET, Progress, Validate, new_run, train
 from latup_cli.training.network import LatupNet
 from latup_cli.training.processes import is_first, joined, local_rank
 from latup_cli.training.settings import TrainSettings
+from latup_cli.training.simulate import Shapes
 from latup_cli.training.split import fold, held_out_share
 from latup_cli.workflows.labeled import (
     LabeledFiles,
@@ -101,6 +102,7 @@ class TrainRequest:
         cache: Where prepared patients are kept; by default in `run_dir`.
         initial: A source model or checkpoint to start from.
         appearances: A table of how other tumors look, beside those that are trained on.
+        shapes: Shapes of other tumors, to be drawn into the patients.
         device: Where to train.
         hours: Stop after so many hours, with a checkpoint; None for no limit.
     """
@@ -111,6 +113,7 @@ class TrainRequest:
     cache: Path | None = None
     initial: Path | None = None
     appearances: Path | None = None
+    shapes: Path | None = None
     device: Device = field(default_factory=Device)
     hours: float | None = None
 
@@ -123,7 +126,7 @@ class Trained:
         model: The exported model's directory, ready for `latup segment --weights`.
         steps: Steps done in all sessions of the run.
         finished: Whether these are all; if not, the same command goes on.
-        measured: Mean validation Dice by region of the exported weights.
+        measured: What validation gave for the exported weights.
     """
 
     model: Path
@@ -225,17 +228,21 @@ def _train(request: TrainRequest, split: Split, report: Callable[[Progress], Non
 def validator(split: Split, spec: ModelSpec, place: Place) -> Validate:
     """Mean Dice by region on native grids, with the windows that `segment` uses.
 
-    ET counts where the reference has at least 1 mL of it: on the others, a voxel decides.
+    ET counts where the reference has at least 1 mL of it: on the others, a voxel would decide.
+    There, it is the mean volume that is found and not in the reference.
     """
 
     def validate(network: LatupNet) -> Mapping[str, float]:
-        found: dict[str, list[float]] = {region: [] for region in REGIONS}
+        found: dict[str, list[float]] = {name: [] for name in (*REGIONS, FALSE_ET)}
         for study, predicted in _predictions(network, split, spec, place):
-            for region, scores in found.items():
-                reference = study.labels.region(region)
+            for region in REGIONS:
+                reference, ours = study.labels.region(region), predicted.region(region)
                 if region != "ET" or is_enough_et(reference.volume_ml):
-                    scores.append(dice(predicted.region(region).data, reference.data))
-        return {region: float(np.mean(scores)) for region, scores in found.items() if scores}
+                    found[region].append(dice(ours.data, reference.data))
+                else:
+                    false = np.count_nonzero(ours.data & ~reference.data)
+                    found[FALSE_ET].append(false * ours.grid.voxel_ml)
+        return {name: float(np.mean(values)) for name, values in found.items() if values}
 
     return validate
 
@@ -287,7 +294,8 @@ def _run(
         TrainingInterruptedError: After a signal.
     """
     started = time.monotonic()
-    crops = Crops(cases, request.settings, _appearances(request, cases))
+    shapes = Shapes.load(request.shapes) if request.shapes else None
+    crops = Crops(cases, request.settings, _appearances(request, cases), shapes)
     steps = train(state, crops, validate, request.run_dir, place=place)
     log_of = logging_to(request.run_dir, state.step) if place.is_first else nullcontext(report)
     with log_of as log, interruptible(at_once=()) as stop:
@@ -302,8 +310,9 @@ def _run(
 
 
 def _appearances(request: TrainRequest, cases: Sequence[Case]) -> Appearances | None:
-    """How the tumors look that crops are painted as; None if none are."""
-    if not request.settings.paint_probability:
+    """How the tumors look that crops are painted as, or that are drawn; None if none are."""
+    settings = request.settings
+    if not (settings.paint_probability or settings.simulate_probability):
         return None
     ours = Appearances.of_cases(cases)
     return ours.joined(Appearances.load(request.appearances)) if request.appearances else ours

@@ -21,7 +21,7 @@ from latup_cli.training import checkpoint
 from latup_cli.training.cases import TrainingCase
 from latup_cli.training.checkpoint import RunState
 from latup_cli.training.crops import Crops
-from latup_cli.training.loop import new_run, train
+from latup_cli.training.loop import FALSE_ET, new_run, score, train
 from latup_cli.training.network import LatupNet
 from latup_cli.training.schedule import learning_rate
 from latup_cli.training.settings import TrainSettings
@@ -242,3 +242,26 @@ def test_not_a_number_stops_the_run(tmp_path: Path) -> None:
         next(iter(train(state, Crops([broken], SETTINGS), unmeasured, tmp_path)))
     assert caught.value.exit_code == 12
     assert all(torch.equal(value, before[n]) for n, value in state.network.state_dict().items())
+
+
+def test_false_enhancing_tumor_counts_against_a_network() -> None:
+    """A milliliter weighs as much as 0.02 of mean Dice, and is not averaged with it."""
+    regions = {"WT": 0.9, "TC": 0.8, "ET": 0.7}
+    assert score(regions) == pytest.approx(0.8)
+    assert score({**regions, FALSE_ET: 0.5}) == pytest.approx(0.79)
+    assert score({}) == 0.0
+
+
+def test_every_validated_average_is_kept(tmp_path: Path) -> None:
+    """Also those that were not the best; the best is one of them."""
+    settings = replace(SETTINGS, validate_every=2)
+    falling = iter((0.5, 0.7, 0.6))
+    state = new_run(settings)
+    for _ in train(state, Crops(CASES, settings), lambda _: {"WT": next(falling)}, tmp_path):
+        pass
+    kept = {path.name: path for path in (tmp_path / "validated").iterdir()}
+    assert sorted(kept) == ["000002.pt", "000004.pt", "000006.pt"]
+    best = checkpoint.load_weights(tmp_path / "best.pt").state_dict()
+    second = checkpoint.load_weights(kept["000004.pt"]).state_dict()
+    assert all(torch.equal(best[name], second[name]) for name in best)
+    assert state.best_measured == {"WT": 0.7}

@@ -9,13 +9,13 @@ import pytest
 
 from latup_cli.errors import OutputError
 from latup_cli.training.logs import COLUMNS, logging_to
-from latup_cli.training.loop import Progress
+from latup_cli.training.loop import FALSE_ET, Progress
 
 
 def test_every_step_is_a_row_and_sessions_follow_each_other(tmp_path: Path) -> None:
     """A second session goes on below the first one's rows, under one header."""
     plain = Progress(1, 0.5, 1e-3, 2.0, 0.1, {})
-    validated = Progress(2, 0.25, 2e-3, 3.0, 0.2, {"WT": 0.9, "TC": 0.8, "ET": 0.7})
+    validated = Progress(2, 0.25, 2e-3, 3.0, 0.2, {"WT": 0.9, "TC": 0.8, "ET": 0.7, FALSE_ET: 0.2})
     for progress in (plain, validated):
         with logging_to(tmp_path, progress.step - 1) as log:
             log(progress)
@@ -24,6 +24,7 @@ def test_every_step_is_a_row_and_sessions_follow_each_other(tmp_path: Path) -> N
     assert tuple(rows[0]) == COLUMNS
     assert [(row["step"], row["WT"]) for row in rows] == [("1", ""), ("2", "0.9000")]
     assert [row["loss"] for row in rows] == ["0.50000", "0.25000"]
+    assert [row[FALSE_ET] for row in rows] == ["", "0.2000"]
     assert list(tmp_path.glob("events.out.tfevents.*"))
 
 
