@@ -23,6 +23,7 @@ _Image = npt.NDArray[np.float32]
 _FEWEST_BLOCKS = 4  # along each axis
 _FLATTEST = 1e-5  # range of log intensities below which there is nothing to even out
 _MOSTLY_POSITIVE = 0.95
+_SEEN = 40  # voxels along each axis, at least, that tell the range of so smooth a field
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,9 @@ def _even_out(
     """Divide an image by its field, in place; the field's range as in `Corrected`."""
     field = bias_field(image, inside, spacing_mm, settings)
     image /= field
-    low, high = np.percentile(field[inside], (1, 99))
+    sparse = tuple(slice(None, None, max(1, size // _SEEN)) for size in field.shape)
+    seen = field[sparse][inside[sparse]]
+    low, high = np.percentile(seen if seen.size else field[inside], (1, 99))
     return float(low), float(high)
 
 

@@ -86,6 +86,19 @@ def test_several_images_are_corrected_as_each_alone() -> None:
         assert corrected.field_range == pytest.approx(tuple(inside))
 
 
+def test_few_voxels_tell_the_range_of_a_large_field() -> None:
+    """What is reported is within a percent of the percentiles over all of the brain."""
+    _, dark, brain = shaded()
+    large, inside = (
+        np.kron(data, np.ones((2, 2, 2), data.dtype)) for data in (dark.data, brain.data)
+    )
+    spacing_mm = (2.0, 2.0, 3.0)
+    [corrected] = without_bias([large], inside, spacing_mm)
+    exact = np.percentile(bias_field(large, inside, spacing_mm)[inside], (1, 99))
+    assert corrected.field_range == pytest.approx(tuple(exact), rel=0.01)
+    assert exact[1] / exact[0] > 1.5
+
+
 @pytest.mark.parametrize("kind", ["normalized", "constant", "black", "thin"])
 def test_an_image_without_a_field_to_see_stays(kind: str) -> None:
     """Negative, flat, empty and very thin images are left alone."""
