@@ -66,6 +66,7 @@ def model_spec(settings: TrainSettings) -> ModelSpec:
         not_for=NOT_FOR,
         license="see LICENSE beside the shipped models: research and education, no clinical use",
         citation=_CITATION,
+        smallest_ml={"ET": settings.smallest_et_ml} if settings.smallest_et_ml else {},
         smallest_island_ml=settings.smallest_island_ml,
     )
 

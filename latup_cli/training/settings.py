@@ -28,6 +28,8 @@ class TrainSettings:
         validation_window: Voxels of the windows that `segment` will use; multiples likewise.
         smallest_island_ml: Volume below which the model will leave out a piece of tumor; see
             `benchmarks/islands.py`, and choose it on patients that the model is trained on.
+        smallest_et_ml: Volume of enhancing tumor in all below which the model will take it for
+            necrotic core; see `benchmarks/smallest_et.py`, and choose it on such patients, too.
         filters: Filters at the finest level; 32 in the published network.
         deep_filters: Filters of the two deeper levels; 0 for two and four times as many.
         fold: Voxels along each axis that the first layer joins to one; 2 makes a light network
@@ -83,6 +85,7 @@ class TrainSettings:
     window: Shape = (72, 88, 72)
     validation_window: Shape = (80, 96, 80)
     smallest_island_ml: float = 0.0
+    smallest_et_ml: float = 0.0
     filters: int = 32
     deep_filters: tuple[int, int] = (0, 0)
     fold: int = 1

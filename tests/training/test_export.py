@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from latup_cli.errors import OutputError
 from latup_cli.inference.telemetry import turn_off
 from latup_cli.labels import MODALITIES
 from latup_cli.training.checkpoint import load_weights
-from latup_cli.training.export import OPSET, export_model, export_onnx
+from latup_cli.training.export import OPSET, export_model, export_onnx, model_spec
 from latup_cli.training.network import LatupNet, NetworkConfig, parameter_count
 from latup_cli.training.settings import TrainSettings
 
@@ -130,6 +131,14 @@ def test_the_description_fits_the_graph(network: LatupNet, model: Path) -> None:
     assert list(spec.window) == [16, 24, 32]
     assert list(spec.classes) == ["background", "NCR", "ED", "ET"]
     assert spec.measured == {"WT": 0.9}
+
+
+def test_a_model_says_what_is_too_small_for_it() -> None:
+    """As the settings do; without them, nothing is."""
+    careful = replace(SETTINGS, smallest_et_ml=0.5, smallest_island_ml=0.2)
+    assert model_spec(careful).smallest_ml == {"ET": 0.5}
+    assert model_spec(careful).smallest_island_ml == 0.2
+    assert model_spec(SETTINGS).smallest_ml == {}
 
 
 def test_the_source_model_is_kept(network: LatupNet, model: Path) -> None:
