@@ -15,6 +15,7 @@ from latup_cli.labels import REGIONS
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+_Pair: TypeAlias = tuple[Array, list[Mask]]
 OpenGraph: TypeAlias = Callable[[bytes], Callable[[Array], Array]]
 """An ONNX graph to what runs it: (1, channels, i, j, k) to (1, classes, i, j, k)."""
 
@@ -52,7 +53,8 @@ def quantize(
     """Quantize after training, with as few inputs of layers left in float as agreement needs.
 
     Every quantized input of a layer, its weights among them, is judged alone by what it does to
-    the masks. The worst go back to float until the masks agree; then those return to int8 that can.
+    the masks of the windows that suffer most from all of them. The worst go back to float until
+    the masks agree; then those return to int8 that can.
 
     Args:
         graph: ONNX in float32.
@@ -61,17 +63,28 @@ def quantize(
         least: Agreement that is enough.
     """
     full = _post_training(graph, windows)
-    wanted = masks(open_graph(graph), windows)
+    pairs = _worst_first(
+        windows, masks(open_graph(graph), windows), masks(open_graph(full), windows)
+    )
 
-    def agrees(in_float: Collection[str], count: int = len(windows)) -> float:
-        found = masks(open_graph(in_part(full, in_float, graph)), windows[:count])
-        return agreement(found, wanted[:count])
+    def agrees(in_float: Collection[str], pairs: Sequence[_Pair] = pairs) -> float:
+        predict = open_graph(in_part(full, in_float, graph))
+        found = masks(predict, [window for window, _ in pairs])
+        return agreement(found, [wanted for _, wanted in pairs])
+
+    def suffices(in_float: Collection[str]) -> bool:
+        predict, found = open_graph(in_part(full, in_float, graph)), []
+        for window, wanted in pairs:
+            found += masks(predict, [window])
+            if min(whole_tumors(found[-1:], [wanted]), default=1.0) < least:
+                return False  # the rest cannot mend it
+        return agreement(found, [wanted for _, wanted in pairs]) >= least
 
     names = quantized_inputs(full)
-    alone = {name: agrees(set(names) - {name}, _FEW_WINDOWS) for name in names}
+    alone = {name: agrees(set(names) - {name}, pairs[:_FEW_WINDOWS]) for name in names}
     worst = sorted(names, key=lambda name: alone[name])
-    count = fewest(len(worst), lambda taken: agrees(worst[:taken]) >= least)
-    left = needed(worst[:count], lambda some: agrees(some) >= least)
+    count = fewest(len(worst), lambda taken: suffices(worst[:taken]))
+    left = needed(worst[:count], suffices)
     return _result(full, left, graph, agrees(left))
 
 
@@ -132,18 +145,32 @@ def agreement(found: Sequence[Sequence[Mask]], wanted: Sequence[Sequence[Mask]])
 
     Regions that are tiny in `wanted` do not count; without any, the agreement is 1.
     """
-    pairs = [
-        (number, a, b)
+    scores = _dice(found, wanted)
+    whole = whole_tumors(found, wanted)
+    return min([*whole, float(np.mean(scores))]) if scores else 1.0
+
+
+def whole_tumors(found: Sequence[Sequence[Mask]], wanted: Sequence[Sequence[Mask]]) -> list[float]:
+    """Dice of the first region in every window that shows enough of it."""
+    return _dice([ours[:1] for ours in found], [theirs[:1] for theirs in wanted])
+
+
+def _dice(found: Sequence[Sequence[Mask]], wanted: Sequence[Sequence[Mask]]) -> list[float]:
+    return [
+        2.0 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
         for ours, theirs in zip(found, wanted, strict=True)
-        for number, (a, b) in enumerate(zip(ours, theirs, strict=True))
+        for a, b in zip(ours, theirs, strict=True)
         if np.count_nonzero(b) >= _FEWEST_VOXELS
     ]
-    scores = [
-        2.0 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
-        for _, a, b in pairs
-    ]
-    whole = [score for score, (number, _, _) in zip(scores, pairs, strict=True) if number == 0]
-    return float(min([*whole, np.mean(scores)])) if scores else 1.0
+
+
+def _worst_first(
+    windows: Sequence[Array], wanted: Sequence[list[Mask]], found: Sequence[list[Mask]]
+) -> list[_Pair]:
+    """Windows with their masks in float; those whose other masks agree least come first."""
+    agreed = [agreement([a], [b]) for a, b in zip(found, wanted, strict=True)]
+    pairs = list(zip(windows, wanted, strict=True))
+    return [pairs[number] for number in np.argsort(agreed, kind="stable")]
 
 
 def quantized_inputs(graph: bytes) -> tuple[str, ...]:

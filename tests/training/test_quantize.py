@@ -21,6 +21,7 @@ from latup_cli.training.quantize import (
     masks,
     needed,
     quantized_inputs,
+    whole_tumors,
 )
 
 BOTH = ("a in Qb", "b in softmax")
@@ -119,6 +120,9 @@ def test_agreement_is_dice_over_what_is_there() -> None:
     assert agreement([[large]], [[tiny]]) == 1.0
     assert agreement([[large], [half]], [[large], [large]]) == pytest.approx(2 / 3)
     assert agreement([[large, half]], [[large, large]]) == pytest.approx(5 / 6)
+    assert whole_tumors([[half, large], [large, large]], [[large] * 2, [tiny, large]]) == [
+        pytest.approx(2 / 3)
+    ]
 
 
 def test_masks_are_regions() -> None:
@@ -157,6 +161,29 @@ def test_what_hurts_most_stays_in_float(monkeypatch: pytest.MonkeyPatch, tmp_pat
     found = module.quantize(float32, [window], open_graph)
     assert found.in_float == BOTH
     assert (found.kept, found.agreement) == (0, 1.0)
+
+
+def test_the_window_that_suffers_most_decides(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of many windows one that needs float is enough, and it is the first that is looked at."""
+    graph = quantized_twice(0.25)
+    monkeypatch.setattr(module, "_post_training", lambda _graph, _windows: graph)
+    noise = np.random.default_rng(4).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
+    strong, faint = 20.0 * noise, 0.2 * noise
+    seen: list[str] = []
+
+    def open_graph(content: bytes) -> module.OpenGraph:
+        def predict(window: np.ndarray) -> np.ndarray:
+            seen.append("faint" if window is faint else "strong")
+            return run(content, window, tmp_path)
+
+        return predict
+
+    found = module.quantize(in_part(graph, BOTH, graph), [strong, strong, faint], open_graph)
+    assert found.in_float == BOTH
+    assert seen[6] == "faint"  # after all windows in float and in int8
+    assert set(seen[:6:3]) == {"strong"}
 
 
 def test_earlier_weights_are_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
