@@ -11,17 +11,20 @@ the model was trained on, so that those that judge it stay apart.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from latup_cli.config import Device, InferenceSettings
+from latup_cli.domain.model import ModelSpec
+from latup_cli.domain.volume import LabelMap
 from latup_cli.evaluation.overlap import dice
 from latup_cli.evaluation.summary import is_enough_et
 from latup_cli.imaging.itk import components
 from latup_cli.inference.decode import islands
-from latup_cli.inference.models import load_model
+from latup_cli.inference.models import Model, load_model
 from latup_cli.labels import REGIONS, SCHEMES
 from latup_cli.workflows.engines import open_engine
 from latup_cli.workflows.labeled import LabeledStudy, find_labeled, load_labeled
@@ -47,6 +50,16 @@ def effect(study: LabeledStudy, labels: np.ndarray, smallest_ml: float) -> list[
     return [*row, float(false), float(np.count_nonzero(out & tumor)) * voxel_ml]
 
 
+def predictions(
+    model: Model, spec: ModelSpec, folder: Path
+) -> Iterator[tuple[LabeledStudy, LabelMap]]:
+    """Every patient of a folder with what a model finds, decided as a description of it says."""
+    opened = open_engine(model.graph, InferenceSettings(device=Device("cpu")))
+    for patient in find_labeled([folder]):
+        study = load_labeled(patient, spec, SCHEMES["brats2021"])
+        yield study, predict_prepared(study.prepared, spec, opened.predict).labels
+
+
 def main() -> None:
     """Segment every patient once, and try every volume."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -55,13 +68,10 @@ def main() -> None:
     given = parser.parse_args()
     model = load_model(given.model)
     spec = replace(model.spec, smallest_island_ml=0.0)
-    opened = open_engine(model.graph, InferenceSettings(device=Device("cpu")))
     rows: dict[float, list[list[float]]] = {volume: [] for volume in VOLUMES_ML}
-    for patient in find_labeled([given.folder]):
-        study = load_labeled(patient, spec, SCHEMES["brats2021"])
-        labels = predict_prepared(study.prepared, spec, opened.predict).labels.data
+    for study, predicted in predictions(model, spec, given.folder):
         for volume, found in rows.items():
-            found.append(effect(study, labels, volume))
+            found.append(effect(study, predicted.data, volume))
     print("| left out below, mL | WT | TC | ET | false pieces a patient | true tumor lost, mL |")
     print("|---|---|---|---|---|---|")
     for volume, found in rows.items():

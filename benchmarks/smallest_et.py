@@ -17,15 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from islands import predictions
 
-from latup_cli.config import Device, InferenceSettings
 from latup_cli.evaluation.overlap import dice
 from latup_cli.evaluation.summary import is_enough_et
 from latup_cli.inference.models import load_model
 from latup_cli.labels import SCHEMES, Tissue
-from latup_cli.workflows.engines import open_engine
-from latup_cli.workflows.labeled import find_labeled, load_labeled
-from latup_cli.workflows.predict import predict_prepared
 
 VOLUMES_ML = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 MAP_VOXEL_ML = 1.875 * 1.875 * 1.211 / 1000.0
@@ -43,16 +40,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--maps", type=Path)
     given = parser.parse_args()
-    scheme = SCHEMES["brats2021"]
     model = load_model(given.model)
     spec = replace(model.spec, smallest_ml={})
-    opened = open_engine(model.graph, InferenceSettings(device=Device("cpu")))
     enough: list[tuple[float, float]] = []  # volume found in mL, Dice
     others: list[tuple[float, float, float]] = []  # volume found, false and true of it, in mL
-    for patient in find_labeled([given.folder]):
-        study = load_labeled(patient, spec, scheme)
-        ours = predict_prepared(study.prepared, spec, opened.predict).labels.region("ET")
-        theirs = study.labels.region("ET")
+    for study, predicted in predictions(model, spec, given.folder):
+        ours, theirs = predicted.region("ET"), study.labels.region("ET")
         if is_enough_et(theirs.volume_ml):
             enough.append((ours.volume_ml, dice(ours.data, theirs.data)))
             continue
@@ -68,7 +61,7 @@ def main() -> None:
         true = mean(t if ml < least else 0.0 for ml, _, t in others)
         print(f"| {least:g} | {score:.4f} | {lost} | {false:.3f} | {true:.3f} |")
     if given.maps:
-        print_maps(given.maps, scheme.numbers[Tissue.ET])
+        print_maps(given.maps, SCHEMES["brats2021"].numbers[Tissue.ET])
 
 
 def print_maps(path: Path, number: int) -> None:

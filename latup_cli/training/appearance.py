@@ -20,15 +20,20 @@ from torch import Tensor
 from latup_cli.errors import AppearancesError
 from latup_cli.labels import MODALITIES, Tissue
 from latup_cli.training.cases import Case
+from latup_cli.training.tables import reading
 
 Table: TypeAlias = npt.NDArray[np.float32]
 
 TISSUES = (Tissue.ED, Tissue.NCR, Tissue.ET)
 """Order of the tables' rows: from the outside in, as the regions WT, TC, ET are nested."""
 
-_FEWEST_VOXELS = 30
+FEWEST_VOXELS = 30
+"""Fewer of a tissue are too few to tell its contrast by."""
+
+WHOLE = 0.5
+"""Share of a voxel from which on a tissue has all of it."""
+
 _FULL = 255
-_WHOLE = 0.5
 _LEAST_SPREAD = 0.05
 _SPREADS = (0.5, 2.0)  # how much less or more the texture may vary than it did
 
@@ -83,12 +88,9 @@ class Appearances:
         Raises:
             AppearancesError: If the file is not there or holds something else.
         """
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                mean, spread = (content[name].astype(np.float32) for name in ("mean", "spread"))
+        with reading(path, AppearancesError) as content:
+            mean, spread = (content[name].astype(np.float32) for name in ("mean", "spread"))
             return cls(mean, spread)
-        except (OSError, KeyError, ValueError, EOFError) as error:
-            raise AppearancesError(path) from error
 
     def save(self, path: Path) -> None:
         """Write the tables as a compressed .npz file."""
@@ -118,30 +120,43 @@ def painted(
         tumor does not have, or that the crop has too little of, stays as it is.
     """
     drawn, far = int(random.integers(len(appearances.mean))), float(random.uniform(0.3, 1.0))
-    inner = torch.cat([target[1:], torch.zeros_like(target[:1])])
-    shares = (target - inner).clamp(0.0, 1.0) * (image != 0).any(dim=0)
+    shares = tissue_shares(target) * (image != 0).any(dim=0)
     for share, mean, spread in zip(
         shares, appearances.mean[drawn], appearances.spread[drawn], strict=True
     ):
-        inside = share > _WHOLE
-        if np.isfinite(mean).all() and int(inside.sum()) >= _FEWEST_VOXELS:
+        inside = share > WHOLE
+        if np.isfinite(mean).all() and int(inside.sum()) >= FEWEST_VOXELS:
             image = torch.lerp(image, _as(image, inside, mean, spread), far * share)
     return image
 
 
 def _as(image: Tensor, inside: Tensor, mean: Table, spread: Table) -> Tensor:
     """All of an image, scaled and shifted so that what is inside has another mean and spread."""
-    seen = image[:, inside]
-    here, width = seen.mean(dim=1), seen.std(dim=1).clamp_min(_LEAST_SPREAD)
-    scale = (torch.from_numpy(spread) / width).clamp(*_SPREADS)
+    here, width = contrast(image, inside)
     shape = (-1, 1, 1, 1)
-    moved = (image - here.reshape(shape)) * scale.reshape(shape)
-    return moved + torch.from_numpy(mean).reshape(shape)
+    scale = (torch.from_numpy(spread).reshape(shape) / width).clamp(*_SPREADS)
+    return (image - here) * scale + torch.from_numpy(mean).reshape(shape)
+
+
+def tissue_shares(regions: Tensor) -> Tensor:
+    """(3, i, j, k) shares of WT, TC and ET to the shares of the tissues in the order `TISSUES`."""
+    inner = torch.cat([regions[1:], torch.zeros_like(regions[:1])])
+    return (regions - inner).clamp(0.0, 1.0)
+
+
+def contrast(image: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation by modality within a mask (i, j, k): (modalities, 1, 1, 1) each.
+
+    The deviation is at least 0.05, so that it can be divided by.
+    """
+    seen, shape = image[:, inside], (-1, 1, 1, 1)
+    width = seen.std(dim=1).clamp_min(_LEAST_SPREAD)
+    return seen.mean(dim=1).reshape(shape), width.reshape(shape)
 
 
 def _mean_and_spread(image: Table, inside: npt.NDArray[np.bool_]) -> tuple[Table, Table]:
     seen = image[:, inside]
-    if seen.shape[1] < _FEWEST_VOXELS:
+    if seen.shape[1] < FEWEST_VOXELS:
         nothing = np.full(len(image), np.nan, dtype=np.float32)
         return nothing, nothing
     return seen.mean(axis=1), seen.std(axis=1)
@@ -149,5 +164,5 @@ def _mean_and_spread(image: Table, inside: npt.NDArray[np.bool_]) -> tuple[Table
 
 def _tissues(target: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """(3, i, j, k) shares of WT, TC and ET in 255ths to the voxels of ED, NCR and ET alone."""
-    wt, tc, et = target > _WHOLE * _FULL
+    wt, tc, et = target > WHOLE * _FULL
     return np.stack([wt & ~tc, tc & ~et, et])

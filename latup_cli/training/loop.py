@@ -183,8 +183,9 @@ def _average(state: RunState, decay: float) -> None:
 def _keep_best(state: RunState, validate: Validate, run_dir: Path) -> Mapping[str, float]:
     measured = validate(state.average)
     checkpoint.save_weights(run_dir / "validated" / f"{state.step:06}.pt", state.average)
-    if score(measured) > state.best_score:
-        state.best_score, state.best_measured = score(measured), dict(measured)
+    reached = score(measured)
+    if reached > state.best_score:
+        state.best_score, state.best_measured = reached, dict(measured)
         checkpoint.save_weights(run_dir / "best.pt", state.average)
     return measured
 

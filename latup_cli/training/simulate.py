@@ -20,14 +20,20 @@ from torch.nn import functional as F  # noqa: N812  (PyTorch's own convention)
 
 from latup_cli.domain.grid import Box, Shape
 from latup_cli.errors import ShapesError
-from latup_cli.training.appearance import TISSUES, Appearances
+from latup_cli.training.appearance import (
+    FEWEST_VOXELS,
+    TISSUES,
+    WHOLE,
+    Appearances,
+    contrast,
+    tissue_shares,
+)
 from latup_cli.training.mix import Sample
+from latup_cli.training.tables import reading
 from latup_cli.training.turn import Turn, turned
 
 _HALF = 0.5
-_FEWEST_VOXELS = 30
 _TRIES = 20
-_LEAST_SPREAD = 0.05
 _MOST_SPREADS = 2.5  # that the brain's own texture may stray from a tissue's mean
 _MOST_OWN = 0.8  # share of the texture that is the brain's own
 _STRENGTH = (0.3, 1.0)  # of the texture: some of a tissue's spread is one slow change across it
@@ -96,10 +102,9 @@ class Shapes:
         Raises:
             ShapesError: If the file is not there or holds something else.
         """
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                sizes, starts, brains = (content[key] for key in ("size", "start", "brain"))
-                parts = np.split(content["layers"], np.cumsum(np.prod(sizes, axis=1))[:-1])
+        with reading(path, ShapesError) as content:
+            sizes, starts, brains = (content[key] for key in ("size", "start", "brain"))
+            parts = np.split(content["layers"], np.cumsum(np.prod(sizes, axis=1))[:-1])
             tumors = (
                 TumorShape(part.reshape(size), tuple(start), tuple(brain))
                 for part, size, start, brain in zip(
@@ -107,8 +112,6 @@ class Shapes:
                 )
             )
             return cls(tuple(tumors))
-        except (OSError, KeyError, ValueError, EOFError) as error:
-            raise ShapesError(path) from error
 
     def save(self, path: Path) -> None:
         """Write a compressed .npz file."""
@@ -175,8 +178,8 @@ def grown(
     image, target = host
     inside = (image != 0).any(dim=0)
     regions = regions * inside
-    shares = regions - torch.cat([regions[1:], torch.zeros_like(regions[:1])])
-    shown = [bool((share > _HALF).any()) for share in shares]
+    shares = tissue_shares(regions)
+    shown = [bool((share > WHOLE).any()) for share in shares]
     row = _with_tissues(appearances, shown, random)
     if row is None:
         return host
@@ -208,19 +211,13 @@ def _tissue(
     mean, spread = (values.reshape(-1, 1, 1, 1) for values in both)
     if not mean.isfinite().all():
         return image
-    texture, within = _noise(image.shape, random), share > _HALF
-    if int(within.sum()) >= _FEWEST_VOXELS:
+    texture, within = _noise(image.shape, random), share > WHOLE
+    if int(within.sum()) >= FEWEST_VOXELS:
         part = float(random.uniform(0.0, _MOST_OWN))
-        texture = part * _standardized(image, within) + (1.0 - part**2) ** 0.5 * texture
+        usual, width = contrast(image, within)
+        own = ((image - usual) / width).clamp(-_MOST_SPREADS, _MOST_SPREADS)
+        texture = part * own + (1.0 - part**2) ** 0.5 * texture
     return mean + float(random.uniform(*_STRENGTH)) * spread * texture
-
-
-def _standardized(image: Tensor, within: Tensor) -> Tensor:
-    """With mean 0 and deviation 1 within a mask, and nothing far from it."""
-    seen = image[:, within]
-    usual, width = seen.mean(dim=1), seen.std(dim=1).clamp_min(_LEAST_SPREAD)
-    own = (image - usual.reshape(-1, 1, 1, 1)) / width.reshape(-1, 1, 1, 1)
-    return own.clamp(-_MOST_SPREADS, _MOST_SPREADS)
 
 
 def _noise(shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
