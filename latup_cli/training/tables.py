@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -21,7 +23,7 @@ def reading(path: Path, error: Callable[[Path], TrainingError]) -> Iterator[NpzF
             nothing can be made of what it holds.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             yield content
-    except (OSError, KeyError, ValueError, EOFError) as problem:
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as problem:
         raise error(path) from problem
