@@ -24,6 +24,7 @@ AGREEMENT = 0.997
 other patients, where it is measured afterwards, whole tumors agree by at least 0.995."""
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
+_BIAS = 2  # which input of a convolution it is
 _THRESHOLD = 0.5
 _FEWEST_VOXELS = 30
 _FEW_WINDOWS = 3  # judge one quantizer alone; all windows judge the whole
@@ -181,22 +182,26 @@ def quantized_inputs(graph: bytes) -> tuple[str, ...]:
 def in_part(graph: bytes, in_float: Collection[str], original: bytes) -> bytes:
     """The graph with some inputs of layers in float again.
 
+    Quantizing shifts the bias of a layer by what rounding its weights does to the mean of its
+    results, so the original bias comes back with the original weights.
+
     Args:
         graph: A quantized one.
         in_float: Names as `quantized_inputs` gives them.
-        original: What `graph` was made from; its weights are given back.
+        original: What `graph` was made from; its weights and biases are given back.
     """
     model = onnx.load_from_string(graph)
-    weights = _weights_by_layer(onnx.load_from_string(original))
+    constants = _constants_by_layer(onnx.load_from_string(original))
     for edge in _edges(model):
         if edge.name not in in_float:
             continue
         if edge.quantizer is not None:
             edge.layer.input[edge.index] = edge.quantizer.input[0]
             continue
-        tensor = weights[edge.layer.name, edge.index]
-        model.graph.initializer.append(tensor)
-        edge.layer.input[edge.index] = tensor.name
+        for index in (edge.index, _BIAS):
+            if tensor := constants.get((edge.layer.name, index)):
+                _put(model.graph, tensor)
+                edge.layer.input[index] = tensor.name
     _drop_unused(model)
     content: bytes = model.SerializeToString()
     return content
@@ -256,7 +261,7 @@ def _edges(model: onnx.ModelProto) -> list[_Edge]:
     ]
 
 
-def _weights_by_layer(model: onnx.ModelProto) -> dict[tuple[str, int], onnx.TensorProto]:
+def _constants_by_layer(model: onnx.ModelProto) -> dict[tuple[str, int], onnx.TensorProto]:
     """Initializers by the name of the layer that reads them and the place of the input."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     return {
@@ -265,6 +270,15 @@ def _weights_by_layer(model: onnx.ModelProto) -> dict[tuple[str, int], onnx.Tens
         for index, name in enumerate(layer.input)
         if name in tensors
     }
+
+
+def _put(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
+    """Add an initializer, or change the one of its name."""
+    for number, other in enumerate(graph.initializer):
+        if other.name == tensor.name:
+            del graph.initializer[number]
+            break
+    graph.initializer.append(tensor)
 
 
 def _drop_unused(model: onnx.ModelProto) -> None:

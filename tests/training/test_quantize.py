@@ -78,7 +78,7 @@ def test_inputs_go_back_to_float(tmp_path: Path) -> None:
 
 
 def test_weights_go_back_to_what_they_were(tmp_path: Path) -> None:
-    """The original's numbers, not the rounded ones, and no trace of those is left."""
+    """With their bias: the original's numbers, not the rounded ones, of which no trace is left."""
     exact = np.linspace(0.1, 1.3, 16, dtype=np.float32).reshape(4, 4, 1, 1, 1)
     shape = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "y")]
 
@@ -88,18 +88,19 @@ def test_weights_go_back_to_what_they_were(tmp_path: Path) -> None:
         return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
 
     plain = made(
-        [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")],
-        [constant("w", exact, np.float32)],
+        [helper.make_node("Conv", ["x", "w", "b"], ["y"], name="conv")],
+        [constant("w", exact, np.float32), constant("b", [0.1] * 4, np.float32)],
     )
     undo = helper.make_node("DequantizeLinear", ["w_q", "scale", "zero"], ["w_1"], name="D")
     quantized = made(
-        [undo, helper.make_node("Conv", ["x", "w_1"], ["y"], name="conv")],
+        [undo, helper.make_node("Conv", ["x", "w_1", "b"], ["y"], name="conv")],
         [constant("w_q", np.round(exact / 0.5), np.int8), constant("scale", 0.5, np.float32),
-         constant("zero", 0, np.int8)],
+         constant("zero", 0, np.int8), constant("b", [0.3] * 4, np.float32)],
     )  # fmt: skip
     assert quantized_inputs(quantized) == ("w_1 in conv",)
     left = in_part(quantized, ["w_1 in conv"], plain)
-    assert [tensor.name for tensor in load_model_from_string(left).graph.initializer] == ["w"]
+    names = [tensor.name for tensor in load_model_from_string(left).graph.initializer]
+    assert sorted(names) == ["b", "w"]
     window = np.random.default_rng(5).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
     expected = run(plain, window, tmp_path)
     assert np.abs(run(quantized, window, tmp_path) - expected).max() > 0.01
