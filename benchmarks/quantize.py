@@ -1,7 +1,7 @@
 """Measure a model in bfloat16 and int8, and write `model.int8.onnx` and what was found beside it.
 
 Usage: python benchmarks/quantize.py MODEL_DIR TRAIN_FOLDER --val VAL_FOLDER [--windows 20]
-                                      [--agreement 0.997 | --like EARLIER.int8.onnx]
+                                      [--agreement 0.995 | --like EARLIER.int8.onnx]
 
 Needs `pip install nncf` beside the extra "train". TRAIN_FOLDER calibrates int8; VAL_FOLDER, of
 patients that the model was not trained on, says how much Dice changes against float32, by the
@@ -192,7 +192,8 @@ def main() -> None:
     with replacing(given.model / FILE) as beside:
         beside.write_bytes(found.graph)
     print(
-        f"int8: {found.kept} inputs of layers in int8, {len(found.in_float)} left in float; "
+        f"int8: {len(found.in_int8)} convolutions with {found.share:.0%} of the multiply-adds; "
+        f"in float: {', '.join(found.in_float) or 'none'}; "
         f"masks of training windows agree by Dice {found.agreement:.4f}"
     )
     precisions = measured(model, found.graph, given.val)

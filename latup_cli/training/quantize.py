@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import nncf
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 import onnx
 
 from latup_cli.labels import REGIONS
+from latup_cli.training.equalize import equalized
+from latup_cli.training.probe import multiply_adds
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -19,15 +22,17 @@ _Pair: TypeAlias = tuple[Array, list[Mask]]
 OpenGraph: TypeAlias = Callable[[bytes], Callable[[Array], Array]]
 """An ONNX graph to what runs it: (1, channels, i, j, k) to (1, classes, i, j, k)."""
 
-AGREEMENT = 0.997
-"""Least agreement between the masks of int8 and of float32 on the windows of calibration. Then, on
-other patients, where it is measured afterwards, whole tumors agree by at least 0.995."""
+AGREEMENT = 0.995
+"""Least agreement between the masks of int8 and of float32 on the windows of calibration. On other
+patients it is measured afterwards."""
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 _BIAS = 2  # which input of a convolution it is
+_JOINS = ("Concat",)
 _THRESHOLD = 0.5
 _FEWEST_VOXELS = 30
-_FEW_WINDOWS = 3  # judge one quantizer alone; all windows judge the whole
+_FEW_WINDOWS = 3  # judge one convolution alone; all windows judge the whole
+_WINDOWS_FOR_RANGES = 6
 _IN_FLOAT = (".*embed.*", ".*head.*")  # the first and the last layer see or make the few channels
 
 
@@ -37,24 +42,26 @@ class Quantized:
 
     Attributes:
         graph: In ONNX's bytes; OpenVINO and ONNX Runtime read it.
-        in_float: Which inputs of layers stay in float, as `quantized_inputs` names them.
-        kept: How many are in int8.
+        in_int8: Which convolutions compute in int8, as `quantized_layers` names them.
+        in_float: Which stay in float.
+        share: What part of the multiply-adds of both is in int8.
         agreement: Of its masks with those of float32.
     """
 
     graph: bytes
+    in_int8: tuple[str, ...]
     in_float: tuple[str, ...]
-    kept: int
+    share: float
     agreement: float
 
 
 def quantize(
     graph: bytes, windows: Sequence[Array], open_graph: OpenGraph, least: float = AGREEMENT
 ) -> Quantized:
-    """Quantize after training, with as few inputs of layers left in float as agreement needs.
+    """Quantize after training, with as little arithmetic left in float as agreement needs.
 
-    Every quantized input of a layer, its weights among them, is judged alone by what it does to
-    the masks of the windows that suffer most from all of them. The worst go back to float until
+    Every convolution is judged alone by what it does to the masks of the windows that suffer most
+    from all of them. Those that do the most harm for their multiply-adds go back to float until
     the masks agree; then those return to int8 that can.
 
     Args:
@@ -63,39 +70,38 @@ def quantize(
         open_graph: Opens a graph for windows of that size.
         least: Agreement that is enough.
     """
-    full = _post_training(graph, windows)
+    full = _FullyQuantized.of(graph, windows)
     pairs = _worst_first(
-        windows, masks(open_graph(graph), windows), masks(open_graph(full), windows)
+        windows, masks(open_graph(graph), windows), masks(open_graph(full.with_float(())), windows)
     )
 
     def agrees(in_float: Collection[str], pairs: Sequence[_Pair] = pairs) -> float:
-        predict = open_graph(in_part(full, in_float, graph))
-        found = masks(predict, [window for window, _ in pairs])
+        found = masks(open_graph(full.with_float(in_float)), [window for window, _ in pairs])
         return agreement(found, [wanted for _, wanted in pairs])
 
     def suffices(in_float: Collection[str]) -> bool:
-        predict, found = open_graph(in_part(full, in_float, graph)), []
+        predict, found = open_graph(full.with_float(in_float)), []
         for window, wanted in pairs:
             found += masks(predict, [window])
             if min(whole_tumors(found[-1:], [wanted]), default=1.0) < least:
                 return False  # the rest cannot mend it
         return agreement(found, [wanted for _, wanted in pairs]) >= least
 
-    names = quantized_inputs(full)
-    alone = {name: agrees(set(names) - {name}, pairs[:_FEW_WINDOWS]) for name in names}
-    worst = sorted(names, key=lambda name: alone[name])
+    names = full.layers.keys()
+    alone = {name: agrees(names - {name}, pairs[:_FEW_WINDOWS]) for name in names}
+    worst = sorted(names, key=lambda name: (alone[name] - 1.0) / full.work[name])
     count = fewest(len(worst), lambda taken: suffices(worst[:taken]))
     left = needed(worst[:count], suffices)
-    return _result(full, left, graph, agrees(left))
+    return full.result(left, agrees(left))
 
 
 def quantize_like(
     graph: bytes, windows: Sequence[Array], open_graph: OpenGraph, other: bytes
 ) -> Quantized:
-    """Quantize after training, with the same inputs of layers in float as in another graph.
+    """Quantize after training, with the same convolutions in float as in another graph.
 
-    A minute instead of a quarter of an hour, for weights that were only trained further. Whether
-    the agreement is enough is for the caller to judge.
+    A minute instead of some ten, for weights that were only trained further. Whether the agreement
+    is enough is for the caller to judge.
 
     Args:
         graph: ONNX in float32.
@@ -103,12 +109,54 @@ def quantize_like(
         open_graph: As for `quantize`.
         other: An int8 graph of the same network.
     """
-    full = _post_training(graph, windows)
-    names, kept = quantized_inputs(full), set(quantized_inputs(other))
-    left = tuple(name for name in names if name not in kept)
+    full = _FullyQuantized.of(graph, windows)
+    left = tuple(full.layers.keys() - quantized_layers(other).keys())
     wanted = masks(open_graph(graph), windows)
-    found = masks(open_graph(in_part(full, left, graph)), windows)
-    return _result(full, left, graph, agreement(found, wanted))
+    return full.result(left, agreement(masks(open_graph(full.with_float(left)), windows), wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _FullyQuantized:
+    """A graph in float, and the same with all that can be in int8.
+
+    Attributes:
+        original: In float, its channels equalized.
+        graph: Made from it.
+        layers: Every convolution that can be in int8, with its quantized inputs.
+        work: The multiply-adds of each.
+    """
+
+    original: bytes
+    graph: bytes
+    layers: Mapping[str, tuple[str, ...]]
+    work: Mapping[str, int]
+
+    @classmethod
+    def of(cls, graph: bytes, windows: Sequence[Array]) -> Self:
+        """Equalize and quantize."""
+        original = equalized(graph, windows[:_WINDOWS_FOR_RANGES])
+        full = _post_training(original, windows)
+        layers = quantized_layers(full)
+        work = multiply_adds(original, windows[0])
+        return cls(original, full, layers, {name: work[name] for name in layers})
+
+    def with_float(self, in_float: Collection[str]) -> bytes:
+        """The graph with these convolutions in float, and all that is between convolutions."""
+        used = {name for layer in self.layers.keys() - set(in_float) for name in self.layers[layer]}
+        rest = [name for name in quantized_inputs(self.graph) if name not in used]
+        return in_part(self.graph, rest, self.original)
+
+    def result(self, in_float: Collection[str], agreed: float) -> Quantized:
+        """What to hand out."""
+        names, work = tuple(self.layers), self.work
+        in_int8 = tuple(name for name in names if name not in in_float)
+        return Quantized(
+            graph=self.with_float(in_float),
+            in_int8=in_int8,
+            in_float=tuple(name for name in names if name in in_float),
+            share=sum(work[name] for name in in_int8) / max(sum(work.values()), 1),
+            agreement=agreed,
+        )
 
 
 def fewest(most: int, suffices: Callable[[int], bool]) -> int:
@@ -179,6 +227,35 @@ def quantized_inputs(graph: bytes) -> tuple[str, ...]:
     return tuple(edge.name for edge in _edges(onnx.load_from_string(graph)))
 
 
+def quantized_layers(graph: bytes) -> dict[str, tuple[str, ...]]:
+    """Convolutions with int8 weights, each with the names of all quantized inputs that it needs.
+
+    Its other input may be quantized before a join, a padding or a resizing that comes first.
+    """
+    model = onnx.load_from_string(graph)
+    made = {name: node for node in model.graph.node for name in node.output}
+    edges = _edges(model)
+    by_reader: dict[str, list[str]] = defaultdict(list)
+    for edge in edges:
+        by_reader[edge.layer.name].append(edge.name)
+    layers = {}
+    for layer in (edge.layer for edge in edges if edge.quantizer is None):
+        found: list[str] = []
+        ahead = [layer]
+        while ahead:
+            node = ahead.pop()
+            found += by_reader[node.name]
+            inputs = node.input if node.op_type in _JOINS else node.input[:1]
+            ahead += [made[name] for name in inputs if name in made and _passes(made[name])]
+        layers[layer.name] = tuple(dict.fromkeys(found))
+    return layers
+
+
+def _passes(node: onnx.NodeProto) -> bool:
+    """Whether a node computes nothing new from int8."""
+    return node.op_type in (*_JOINS, "Pad", "Resize", "MaxPool", _QUANTIZE, _DEQUANTIZE)
+
+
 def in_part(graph: bytes, in_float: Collection[str], original: bytes) -> bytes:
     """The graph with some inputs of layers in float again.
 
@@ -207,18 +284,13 @@ def in_part(graph: bytes, in_float: Collection[str], original: bytes) -> bytes:
     return content
 
 
-def _result(full: bytes, in_float: tuple[str, ...], graph: bytes, agreed: float) -> Quantized:
-    kept = len(quantized_inputs(full)) - len(in_float)
-    return Quantized(in_part(full, in_float, graph), in_float, kept, agreed)
-
-
 def _post_training(graph: bytes, windows: Sequence[Array]) -> bytes:
     model = onnx.load_from_string(graph)
     name = model.graph.input[0].name
     quantized = nncf.quantize(
         model,
         nncf.Dataset(list(windows), lambda window: {name: window}),
-        preset=nncf.QuantizationPreset.MIXED,
+        preset=nncf.QuantizationPreset.PERFORMANCE,  # OpenVINO's AMX takes no zero points
         subset_size=len(windows),
         ignored_scope=nncf.IgnoredScope(types=["MatMul"], patterns=list(_IN_FLOAT)),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from onnx import NodeProto, TensorProto, helper, load_model_from_string, numpy_helper
 
 from latup_cli.inference.models import Graph
@@ -14,6 +15,8 @@ from latup_cli.inference.openvino_engine import open_on_cpu
 pytest.importorskip("nncf")
 
 from latup_cli.training import quantize as module
+from latup_cli.training.export import export_onnx
+from latup_cli.training.network import LatupNet, NetworkConfig
 from latup_cli.training.quantize import (
     agreement,
     fewest,
@@ -21,6 +24,7 @@ from latup_cli.training.quantize import (
     masks,
     needed,
     quantized_inputs,
+    quantized_layers,
     whole_tumors,
 )
 
@@ -149,27 +153,81 @@ def test_what_is_not_needed_is_left_out() -> None:
     assert needed([], lambda _: True) == ()
 
 
-def test_what_hurts_most_stays_in_float(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A coarse step that changes the masks is found and taken out."""
-    graph = quantized_twice(4.0)
+LAYERS = ("first", "second")
+
+
+def two_layers(first: float, second: float) -> tuple[bytes, bytes]:
+    """Two convolutions that change nothing: in float, and with inputs in these steps of int8."""
+    same = np.eye(4).reshape(4, 4, 1, 1, 1)
+    plain, quantized, numbers = [], [], [constant("zero", 0, np.int8)]
+    for layer, step, here, there in (("first", first, "x", "a"), ("second", second, "a", "b")):
+        step_of = [f"{layer}_step", "zero"]
+        numbers += [constant(f"{layer}_step", step, np.float32), constant(layer, same, np.float32)]
+        numbers += [constant(f"{layer}_q", same, np.int8), constant("one", 1.0, np.float32)]
+        quantized += [
+            helper.make_node("QuantizeLinear", [here, *step_of], [f"{here}_q"], name=f"Q{here}"),
+            helper.make_node("DequantizeLinear", [f"{here}_q", *step_of], [f"{here}_dq"]),
+            helper.make_node("DequantizeLinear", [f"{layer}_q", "one", "zero"], [f"{layer}_dq"]),
+            helper.make_node("Conv", [f"{here}_dq", f"{layer}_dq"], [there], name=layer),
+        ]
+        plain.append(helper.make_node("Conv", [here, layer], [there], name=layer))
+    return made(plain, numbers), made(quantized, numbers)
+
+
+def made(nodes: list[NodeProto], numbers: list[TensorProto]) -> bytes:
+    """A graph of these nodes and a softmax, with the numbers that they read."""
+    nodes = [*nodes, helper.make_node("Softmax", ["b"], ["y"], axis=1, name="softmax")]
+    read = {name for node in nodes for name in node.input}
+    needed = {tensor.name: tensor for tensor in numbers if tensor.name in read}
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "y")]
+    graph = helper.make_graph(nodes, "made", ends[:1], ends[1:], list(needed.values()))
+    opset = [helper.make_opsetid("", 18)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+
+
+def given_as_quantized(monkeypatch: pytest.MonkeyPatch, graph: bytes) -> None:
+    """Let NNCF give this."""
     monkeypatch.setattr(module, "_post_training", lambda _graph, _windows: graph)
+
+
+@pytest.mark.parametrize(
+    ("steps", "in_float"),
+    [
+        ((4.0, 4.0), LAYERS),
+        ((4.0, 0.04), ("first",)),
+        ((0.04, 4.0), ("second",)),
+        ((0.04,) * 2, ()),
+    ],
+)
+def test_what_hurts_stays_in_float(
+    steps: tuple[float, float],
+    in_float: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """A coarse step that changes the masks is found, and its layer taken out."""
+    plain, quantized = two_layers(*steps)
+    given_as_quantized(monkeypatch, quantized)
     window = np.random.default_rng(4).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
-    float32 = in_part(graph, BOTH, graph)
+    found = module.quantize(plain, [window], opened_in(tmp_path), least=0.97)
+    assert found.in_float == in_float
+    assert set(found.in_int8) == set(LAYERS) - set(in_float)
+    assert found.share == len(found.in_int8) / 2
+    assert found.agreement >= 0.97
+    assert quantized_layers(found.graph).keys() == set(found.in_int8)
 
-    def open_graph(content: bytes) -> module.OpenGraph:
-        return lambda one: run(content, one, tmp_path)
 
-    found = module.quantize(float32, [window], open_graph)
-    assert found.in_float == BOTH
-    assert (found.kept, found.agreement) == (0, 1.0)
+def opened_in(folder: Path) -> module.OpenGraph:
+    """Opens graphs in OpenVINO."""
+    return lambda content: lambda window: run(content, window, folder)
 
 
 def test_the_window_that_suffers_most_decides(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Of many windows one that needs float is enough, and it is the first that is looked at."""
-    graph = quantized_twice(0.25)
-    monkeypatch.setattr(module, "_post_training", lambda _graph, _windows: graph)
+    plain, quantized = two_layers(0.25, 0.25)
+    given_as_quantized(monkeypatch, quantized)
     noise = np.random.default_rng(4).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
     strong, faint = 20.0 * noise, 0.2 * noise
     seen: list[str] = []
@@ -181,23 +239,62 @@ def test_the_window_that_suffers_most_decides(
 
         return predict
 
-    found = module.quantize(in_part(graph, BOTH, graph), [strong, strong, faint], open_graph)
-    assert found.in_float == BOTH
+    found = module.quantize(plain, [strong, strong, faint], open_graph)
+    assert found.in_float == LAYERS
     assert seen[6] == "faint"  # after all windows in float and in int8
     assert set(seen[:6:3]) == {"strong"}
 
 
 def test_earlier_weights_are_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What another graph of the same network left in float is left in float."""
-    graph = quantized_twice(0.01)
-    monkeypatch.setattr(module, "_post_training", lambda _graph, _windows: graph)
+    plain, quantized = two_layers(0.01, 0.01)
+    given_as_quantized(monkeypatch, quantized)
     window = np.random.default_rng(4).normal(size=(1, 4, 8, 8, 8)).astype(np.float32)
-
-    def open_graph(content: bytes) -> module.OpenGraph:
-        return lambda one: run(content, one, tmp_path)
-
-    earlier = in_part(graph, BOTH[:1], graph)
-    found = module.quantize_like(in_part(graph, BOTH, graph), [window], open_graph, earlier)
-    assert (found.in_float, found.kept) == (BOTH[:1], 1)
+    earlier = in_part(quantized, ["x_dq in first", "first_dq in first"], plain)
+    found = module.quantize_like(plain, [window], opened_in(tmp_path), earlier)
+    assert (found.in_float, found.in_int8, found.share) == (("first",), ("second",), 0.5)
     assert quantized_inputs(found.graph) == quantized_inputs(earlier)
     assert 0.9 < found.agreement <= 1.0
+
+
+def test_a_layer_needs_what_is_quantized_before_a_join() -> None:
+    """Both inputs of the join, through padding, and nothing from behind another computation."""
+    q = [
+        helper.make_node("QuantizeLinear", [here, "s", "zero"], [f"{here}_q"], name=f"Q{here}")
+        for here in ("x", "r", "w")
+    ]
+    undone = [
+        helper.make_node("DequantizeLinear", [f"{here}_q", "s", "zero"], [f"{here}_dq"])
+        for here in ("x", "r", "w")
+    ]
+    nodes = [
+        *q[:2], *undone,
+        helper.make_node("Relu", ["x_dq"], ["r"], name="relu"),
+        helper.make_node("Concat", ["r_dq", "x"], ["j"], axis=1, name="join"),
+        helper.make_node("Pad", ["j", "room"], ["p"], name="pad"),
+        helper.make_node("Conv", ["p", "w_dq"], ["b"], name="layer"),
+    ]  # fmt: skip
+    numbers = [constant("s", 1.0, np.float32), constant("zero", 0, np.int8),
+               constant("w_q", np.zeros((4, 8, 1, 1, 1)), np.int8),
+               constant("room", [0] * 10, np.int64)]  # fmt: skip
+    graph = made(nodes, numbers)
+    assert quantized_inputs(graph) == ("x_dq in relu", "r_dq in join", "w_dq in layer")
+    assert quantized_layers(graph) == {"layer": ("w_dq in layer", "r_dq in join")}
+
+
+def test_a_network_is_quantized(tmp_path: Path) -> None:
+    """LATUP-Net's own blocks: every convolution is judged, and most of them can be in int8."""
+    torch.manual_seed(3)
+    path = tmp_path / "network.onnx"
+    network = LatupNet(NetworkConfig(filters=4)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    export_onnx(network, path)
+    window = np.random.default_rng(4).normal(size=(1, 4, 16, 16, 16)).astype(np.float32)
+    found = module.quantize(path.read_bytes(), [window], opened_in(tmp_path), least=0.9)
+    assert len(found.in_int8) + len(found.in_float) == 16  # all but the first and the last
+    assert found.share > 0.5
+    assert found.agreement >= 0.9
+    again = module.quantize_like(path.read_bytes(), [window], opened_in(tmp_path), found.graph)
+    assert again.in_int8 == found.in_int8
