@@ -57,7 +57,8 @@ def chosen(
 @pytest.mark.parametrize(
     ("features", "offered", "name"),
     [
-        (SAPPHIRE_RAPIDS, BOTH, "int8"),
+        (SAPPHIRE_RAPIDS, BOTH, "bfloat16"),
+        (SAPPHIRE_RAPIDS, {"int8": True}, "int8"),
         (SAPPHIRE_RAPIDS, ONLY_BFLOAT16, "bfloat16"),
         (COOPER_LAKE, BOTH, "int8"),
         (COOPER_LAKE, ONLY_BFLOAT16, "float32"),
