@@ -58,8 +58,8 @@ def equalized(graph: bytes, windows: Sequence[Array]) -> bytes:
     """The same network with factors moved between layers.
 
     All channels of a tensor share one step of int8, and so do tensors that are joined. Features of
-    an encoder are not normalized and up to hundreds of times as large as those that come up from
-    the level below, which leaves the small ones a few values. So every channel is divided by
+    an encoder are not normalized, so some are many times as large as others and as those that come
+    up from the level below, which leaves the small ones a few values. So each channel is divided by
     s = sqrt(largest input / largest weight), and the weights that meet it are multiplied by s
     (Xiao et al. 2023, SmoothQuant, arXiv:2211.10438, equation 4 with alpha = 0.5). Here s is a
     power of two, so that float32 gives the same to the bit.
