@@ -69,12 +69,12 @@ class Crops(Dataset[Sample]):
         settings, turn = self.settings, draw_turn(self.settings, random)
         scan = int(random.integers(2**31))  # a tumor that is mixed in was scanned like its host
         if self.shapes and self.appearances and random.random() < settings.simulate_probability:
-            tumor, brain = self.shapes.draw(random), _size(case)
+            tumor = self.shapes.draw(random, settings.simulate_without_et_share)
+            brain = _size(case)
             center = place_in(tumor, brain, random)
             regions = regions_in(tumor, brain, center, turn, settings.window)
-            return grown(
-                window(case, center, turn, settings, scan), regions, self.appearances, random
-            )
+            host = window(case, center, turn, settings, scan)
+            return grown(host, regions, self.appearances, random, enhances=tumor.enhances)
         if random.random() >= settings.mix_probability:
             return window(case, center_of(case, settings, random), turn, settings, scan)
         donor = self.cases[int(random.integers(len(self.cases)))]

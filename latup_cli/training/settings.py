@@ -50,6 +50,8 @@ class TrainSettings:
             the others lie anywhere in the brain's box.
         mix_probability: Probability that a crop gets the tumor of another patient.
         simulate_probability: Probability that a crop gets a tumor of a given shape instead.
+        simulate_without_et_share: Share of these tumors that are drawn from the shapes without
+            enhancing tumor; the others are drawn from all.
         slice_probability: Probability that a crop is seen as if scanned in thick slices.
         slice_mm: Smallest and largest distance between such slices.
         paint_probability: Probability that a crop's tumor gets the contrasts of another one.
@@ -103,6 +105,7 @@ class TrainSettings:
     tumor_share: float = 0.0
     mix_probability: float = 0.0
     simulate_probability: float = 0.0
+    simulate_without_et_share: float = 0.0
     slice_probability: float = 0.0
     slice_mm: tuple[float, float] = (2.0, 6.5)
     paint_probability: float = 0.0

@@ -8,7 +8,7 @@ tumors from `appearance` and a texture that is partly the brain's own.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -70,6 +70,11 @@ class TumorShape:
         i, j, k = layers.shape
         return cls(np.ascontiguousarray(layers[box.slices]), box.start, (i, j, k))
 
+    @property
+    def enhances(self) -> bool:
+        """Whether any of it is enhancing tumor."""
+        return bool((self.layers == len(TISSUES)).any())
+
     def mirrored(self) -> Self:
         """The same in the other hemisphere."""
         i = self.brain[0] - self.start[0] - self.layers.shape[0]
@@ -80,15 +85,22 @@ class TumorShape:
 class Shapes:
     """Tumors to draw from.
 
+    Attributes:
+        tumors: All of them.
+        without_et: Those without enhancing tumor, as most gliomas of low grade are.
+
     Raises:
         ValueError: If there is none.
     """
 
     tumors: tuple[TumorShape, ...]
+    without_et: tuple[TumorShape, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.tumors:
             raise ValueError("there must be a shape")
+        plain = tuple(tumor for tumor in self.tumors if not tumor.enhances)
+        object.__setattr__(self, "without_et", plain)
 
     @classmethod
     def of(cls, brains: Iterable[npt.NDArray[np.uint8]]) -> Self:
@@ -123,9 +135,16 @@ class Shapes:
             brain=[tumor.brain for tumor in self.tumors],
         )
 
-    def draw(self, random: np.random.Generator) -> TumorShape:
-        """Any of them, half of the time in the other hemisphere."""
-        tumor = self.tumors[int(random.integers(len(self.tumors)))]
+    def draw(self, random: np.random.Generator, without_et_share: float = 0.0) -> TumorShape:
+        """Any of them, half of the time in the other hemisphere.
+
+        Args:
+            random: Draws.
+            without_et_share: How often it has to be one without enhancing tumor, if there is one.
+        """
+        chosen = self.without_et if random.random() < without_et_share else ()
+        tumors = chosen or self.tumors
+        tumor = tumors[int(random.integers(len(tumors)))]
         return tumor.mirrored() if random.random() < _HALF else tumor
 
 
@@ -162,7 +181,12 @@ def regions_in(tumor: TumorShape, brain: Shape, center: Shape, turn: Turn, windo
 
 
 def grown(
-    host: Sample, regions: Tensor, appearances: Appearances, random: np.random.Generator
+    host: Sample,
+    regions: Tensor,
+    appearances: Appearances,
+    random: np.random.Generator,
+    *,
+    enhances: bool,
 ) -> Sample:
     """The host with a tumor drawn over it; where both have one, the new one covers the old.
 
@@ -171,16 +195,19 @@ def grown(
         regions: (3, i, j, k) shares of WT, TC and ET, as `regions_in` gives them.
         appearances: Tumors whose contrasts are drawn from.
         random: Draws contrasts and texture.
+        enhances: Whether the tumor has enhancing tissue, here or outside the crop. The core of one
+            that has none looks unlike necrosis within a rim, so contrasts come from its like.
 
     Returns:
-        The host itself if no tumor among those drawn has every tissue that the regions show.
+        The host itself if no tumor among those drawn is of its kind and has every tissue that the
+        regions show.
     """
     image, target = host
     inside = (image != 0).any(dim=0)
     regions = regions * inside
     shares = tissue_shares(regions)
     shown = [bool((share > WHOLE).any()) for share in shares]
-    row = _with_tissues(appearances, shown, random)
+    row = _alike(appearances, shown, enhances, random)
     if row is None:
         return host
     changed = image * (1.0 - regions[0])
@@ -189,12 +216,13 @@ def grown(
     return changed * inside, regions + (1.0 - regions[0]) * target
 
 
-def _with_tissues(
-    appearances: Appearances, shown: list[bool], random: np.random.Generator
+def _alike(
+    appearances: Appearances, shown: list[bool], enhances: bool, random: np.random.Generator
 ) -> int | None:
-    """A tumor that was measured in all tissues that are shown; None after many without."""
+    """A tumor that enhances or does not, measured in all that is shown; None after many others."""
     for row in random.integers(len(appearances.mean), size=_TRIES):
-        if any(shown) and np.isfinite(appearances.mean[row][shown]).all():
+        measured = np.isfinite(appearances.mean[row]).all(axis=1)
+        if any(shown) and measured[shown].all() and measured[-1] == enhances:
             return int(row)
     return None
 

@@ -92,7 +92,11 @@ def test_tissues_get_the_contrasts_that_were_drawn(seed: int) -> None:
     regions = torch.stack([torch.from_numpy(layers() > depth) for depth in range(3)]).float()
     image = brain()
     seen, target = grown(
-        (image, torch.zeros_like(regions)), regions, table(5.0), np.random.default_rng(seed)
+        (image, torch.zeros_like(regions)),
+        regions,
+        table(5.0),
+        np.random.default_rng(seed),
+        enhances=True,
     )
     inside = (image != 0).any(dim=0)
     for number, wanted in enumerate((5.0, 15.0, 25.0)):
@@ -109,7 +113,7 @@ def test_the_old_tumor_stays_beside_the_new_one() -> None:
     regions = torch.stack([torch.from_numpy(layers() > depth) for depth in range(3)]).float()
     old = torch.zeros_like(regions)
     old[:, 8:14, 12:20, 8:12] = 1.0
-    _, target = grown((brain(), old), regions, table(5.0), np.random.default_rng(0))
+    _, target = grown((brain(), old), regions, table(5.0), np.random.default_rng(0), enhances=True)
     assert target[2, 12, 14, 9] == 1.0
     assert target[:, 9, 19, 11].tolist() == [1.0, 0.0, 0.0]
     assert (target[0] >= target[1]).all()
@@ -122,9 +126,39 @@ def test_no_tumor_with_every_tissue_leaves_the_host_alone() -> None:
     lacking = table(5.0)
     lacking.mean[:, 2] = np.nan
     host = (brain(), torch.zeros_like(regions))
-    seen, target = grown(host, regions, lacking, np.random.default_rng(0))
+    seen, target = grown(host, regions, lacking, np.random.default_rng(0), enhances=True)
     assert seen is host[0]
     assert target is host[1]
+
+
+@given(SEEDS)
+def test_a_core_without_enhancement_looks_like_its_like(seed: int) -> None:
+    """Contrasts come from a tumor that has no enhancement either, and the other way round."""
+    plain = np.minimum(layers(), 2)
+    both = table(5.0, 100.0)
+    both.mean[1, 2] = np.nan
+    for drawn, core in ((plain, 110.0), (layers(), 15.0)):
+        regions = torch.stack([torch.from_numpy(drawn > depth) for depth in range(3)]).float()
+        host = (brain(), torch.zeros_like(regions))
+        enhances = TumorShape.of(drawn).enhances
+        seen, _ = grown(host, regions, both, np.random.default_rng(seed), enhances=enhances)
+        inside = torch.from_numpy(drawn == 2) & (host[0] != 0).any(dim=0)
+        assert abs(seen[:, inside].mean().item() - core) < 1.0
+
+
+def test_shapes_without_enhancement_are_drawn_as_often_as_asked() -> None:
+    """Always, sometimes, or as often as they come; and any where there is no such shape."""
+    plain = np.minimum(layers(), 2)
+    shapes = Shapes.of([layers()] * 9 + [plain])
+
+    def share(among: Shapes, asked: float) -> float:
+        random = np.random.default_rng(0)
+        return float(np.mean([not among.draw(random, asked).enhances for _ in range(400)]))
+
+    assert share(shapes, 1.0) == 1.0
+    assert share(shapes, 0.5) == pytest.approx(0.55, abs=0.06)
+    assert share(shapes, 0.0) == pytest.approx(0.1, abs=0.05)
+    assert share(Shapes.of([layers()]), 1.0) == 0.0
 
 
 def test_shapes_come_back_from_their_file(tmp_path: Path) -> None:
