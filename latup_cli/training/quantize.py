@@ -28,7 +28,7 @@ patients it is measured afterwards."""
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 _BIAS = 2  # which input of a convolution it is
-_JOINS = ("Concat",)
+_JOIN = "Concat"
 _THRESHOLD = 0.5
 _FEWEST_VOXELS = 30
 _FEW_WINDOWS = 3  # judge one convolution alone; all windows judge the whole
@@ -245,7 +245,7 @@ def quantized_layers(graph: bytes) -> dict[str, tuple[str, ...]]:
         while ahead:
             node = ahead.pop()
             found += by_reader[node.name]
-            inputs = node.input if node.op_type in _JOINS else node.input[:1]
+            inputs = node.input if node.op_type == _JOIN else node.input[:1]
             ahead += [made[name] for name in inputs if name in made and _passes(made[name])]
         layers[layer.name] = tuple(dict.fromkeys(found))
     return layers
@@ -253,7 +253,7 @@ def quantized_layers(graph: bytes) -> dict[str, tuple[str, ...]]:
 
 def _passes(node: onnx.NodeProto) -> bool:
     """Whether a node computes nothing new from int8."""
-    return node.op_type in (*_JOINS, "Pad", "Resize", "MaxPool", _QUANTIZE, _DEQUANTIZE)
+    return node.op_type in (_JOIN, "Pad", "Resize", "MaxPool", _QUANTIZE, _DEQUANTIZE)
 
 
 def in_part(graph: bytes, in_float: Collection[str], original: bytes) -> bytes:
