@@ -6,14 +6,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from latup_cli.training.equalize import equalized, powers_of_two
 from latup_cli.training.export import export_onnx
 from latup_cli.training.network import LatupNet, NetworkConfig
 from latup_cli.training.probe import outputs_of
+from tests.training.graphs import graph_of
 
-SHAPE = ["n", 4, "i", "j", "k"]
 WINDOW = np.random.default_rng(3).normal(size=(1, 4, 16, 16, 16)).astype(np.float32)
 
 
@@ -96,10 +96,7 @@ def _graph(readers: list[onnx.NodeProto], result: str) -> bytes:
         helper.make_node("LeakyRelu", ["c"], ["a"], name="active"),
         *readers,
     ]
-    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", result)]
-    graph = helper.make_graph(nodes, "small", ends[:1], ends[1:], constants)
-    opset = [helper.make_opsetid("", 18)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    return graph_of(nodes, constants, result=result)
 
 
 CONVOLVED = helper.make_node("Conv", ["a", "w"], ["y"], name="second")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from latup_cli.training.probe import multiply_adds, outputs_of
-
-SHAPE = ["n", 2, "i", "j", "k"]
+from tests.training.graphs import graph_of
 
 
 def two_layers() -> bytes:
@@ -21,10 +20,7 @@ def two_layers() -> bytes:
         helper.make_node("Conv", ["x", "v"], ["a"], name="one"),
         helper.make_node("Conv", ["a", "w"], ["y"], name="two"),
     ]
-    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "y")]
-    graph = helper.make_graph(nodes, "two", ends[:1], ends[1:], numbers)
-    opset = [helper.make_opsetid("", 18)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    return graph_of(nodes, numbers, channels=2)
 
 
 def test_multiply_adds_are_weights_by_voxels() -> None:

@@ -11,6 +11,7 @@ from onnx import NodeProto, TensorProto, helper, load_model_from_string, numpy_h
 
 from latup_cli.inference.models import Graph
 from latup_cli.inference.openvino_engine import open_on_cpu
+from tests.training.graphs import graph_of
 
 pytest.importorskip("nncf")
 
@@ -29,7 +30,6 @@ from latup_cli.training.quantize import (
 )
 
 BOTH = ("a in Qb", "b in softmax")
-SHAPE = ["n", 4, "i", "j", "k"]
 
 
 def constant(name: str, value: object, kind: type) -> TensorProto:
@@ -47,12 +47,9 @@ def quantized_twice(scale: float) -> bytes:
             helper.make_node("DequantizeLinear", [f"{there}_q", *names], [there], name=f"D{there}"),
         ]
     nodes.append(helper.make_node("Softmax", ["b"], ["y"], axis=1, name="softmax"))
-    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "y")]
     numbers = [constant("a_scale", scale, np.float32), constant("b_scale", scale, np.float32)]
     numbers.append(constant("zero", 0, np.int8))
-    graph = helper.make_graph(nodes, "quantized", ends[:1], ends[1:], numbers)
-    opset = [helper.make_opsetid("", 18)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    return graph_of(nodes, numbers)
 
 
 def run(graph: bytes, window: np.ndarray, folder: Path) -> np.ndarray:
@@ -84,19 +81,12 @@ def test_inputs_go_back_to_float(tmp_path: Path) -> None:
 def test_weights_go_back_to_what_they_were(tmp_path: Path) -> None:
     """With their bias: the original's numbers, not the rounded ones, of which no trace is left."""
     exact = np.linspace(0.1, 1.3, 16, dtype=np.float32).reshape(4, 4, 1, 1, 1)
-    shape = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "y")]
-
-    def made(nodes: list[NodeProto], numbers: list[TensorProto]) -> bytes:
-        graph = helper.make_graph(nodes, "convolved", shape[:1], shape[1:], numbers)
-        opset = [helper.make_opsetid("", 18)]
-        return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
-
-    plain = made(
+    plain = graph_of(
         [helper.make_node("Conv", ["x", "w", "b"], ["y"], name="conv")],
         [constant("w", exact, np.float32), constant("b", [0.1] * 4, np.float32)],
     )
     undo = helper.make_node("DequantizeLinear", ["w_q", "scale", "zero"], ["w_1"], name="D")
-    quantized = made(
+    quantized = graph_of(
         [undo, helper.make_node("Conv", ["x", "w_1", "b"], ["y"], name="conv")],
         [constant("w_q", np.round(exact / 0.5), np.int8), constant("scale", 0.5, np.float32),
          constant("zero", 0, np.int8), constant("b", [0.3] * 4, np.float32)],
@@ -179,10 +169,7 @@ def made(nodes: list[NodeProto], numbers: list[TensorProto]) -> bytes:
     nodes = [*nodes, helper.make_node("Softmax", ["b"], ["y"], axis=1, name="softmax")]
     read = {name for node in nodes for name in node.input}
     needed = {tensor.name: tensor for tensor in numbers if tensor.name in read}
-    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, SHAPE) for n in ("x", "y")]
-    graph = helper.make_graph(nodes, "made", ends[:1], ends[1:], list(needed.values()))
-    opset = [helper.make_opsetid("", 18)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    return graph_of(nodes, list(needed.values()))
 
 
 def given_as_quantized(monkeypatch: pytest.MonkeyPatch, graph: bytes) -> None:
