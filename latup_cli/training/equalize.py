@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from latup_cli.training.probe import outputs_of
 Array: TypeAlias = npt.NDArray[np.float32]
 
 _CONVOLUTION, _ACTIVATION, _NORM, _JOIN = "Conv", "LeakyRelu", "InstanceNormalization", "Concat"
-_LINEAR, _MEAN = "MatMul", "ReduceMean"
+_LINEAR, _MEAN, _SUM = "MatMul", "ReduceMean", "Add"
 _CHANNELWISE = (_ACTIVATION, _MEAN, "MaxPool", "Pad", "Resize", "Mul")
 """What a positive factor of a channel passes through. The gate of a product is no factor of it."""
 _INPUT_CHANNELS = {_CONVOLUTION: 1, _LINEAR: 0}  # axis of the weights
@@ -58,8 +58,8 @@ def equalized(graph: bytes, windows: Sequence[Array]) -> bytes:
     """The same network with factors moved between layers.
 
     All channels of a tensor share one step of int8, and so do tensors that are joined. Features of
-    an encoder are not normalized, so some are many times as large as others and as those that come
-    up from the level below, which leaves the small ones a few values. So each channel is divided by
+    an encoder are not normalized, so some are many times as large as others, which leaves the small
+    ones a few values. So each channel is divided by
     s = sqrt(largest input / largest weight), and the weights that meet it are multiplied by s
     (Xiao et al. 2023, SmoothQuant, arXiv:2211.10438, equation 4 with alpha = 0.5). Here s is a
     power of two, so that float32 gives the same to the bit.
@@ -123,8 +123,17 @@ class _Wiring:
         """Constants that a node's output is linear in, channel by channel, up to its sign."""
         if node.op_type == _NORM:
             return tuple(node.input[1:])
-        before = self.made.get(node.input[0]) if node.op_type == _ACTIVATION else None
-        return tuple(before.input[1:]) if before and before.op_type == _CONVOLUTION else ()
+        return self._summed(node.input[0]) if node.op_type == _ACTIVATION else ()
+
+    def _summed(self, tensor: str) -> tuple[str, ...]:
+        """Weights and biases of the convolutions that a tensor is the sum of; none if of others."""
+        node = self.made.get(tensor)
+        if node is None or node.op_type not in (_CONVOLUTION, _SUM):
+            return ()
+        if node.op_type == _CONVOLUTION:
+            return tuple(node.input[1:])
+        parts = [self._summed(name) for name in node.input]
+        return tuple(chain.from_iterable(parts)) if all(parts) else ()
 
     def _readings(self, tensor: str, start: int) -> Iterator[_Reading | None]:
         """Weights that meet a tensor's channels from `start` on; None for any other reader."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
 import nncf
 import numpy as np
 import numpy.typing as npt
 import onnx
+from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from latup_cli.labels import REGIONS
 from latup_cli.training.equalize import equalized
+from latup_cli.training.int8_graph import (
+    in_part,
+    quantized_inputs,
+    quantized_layers,
+    quantized_tensors,
+)
+from latup_cli.training.joins import without_joins
 from latup_cli.training.probe import multiply_adds
+from latup_cli.training.ranges import best_factors, with_ranges
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -26,13 +35,11 @@ AGREEMENT = 0.995
 """Least agreement between the masks of int8 and of float32 on the windows of calibration. On other
 patients it is measured afterwards."""
 
-_QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
-_BIAS = 2  # which input of a convolution it is
-_JOIN = "Concat"
 _THRESHOLD = 0.5
 _FEWEST_VOXELS = 30
 _FEW_WINDOWS = 3  # judge one convolution alone; all windows judge the whole
 _WINDOWS_FOR_RANGES = 6
+_WINDOWS_FOR_ERRORS = 4
 _IN_FLOAT = (".*embed.*", ".*head.*")  # the first and the last layer see or make the few channels
 
 
@@ -70,7 +77,7 @@ def quantize(
         open_graph: Opens a graph for windows of that size.
         least: Agreement that is enough.
     """
-    full = _FullyQuantized.of(graph, windows)
+    full = _FullyQuantized.of(graph, windows, open_graph)
     pairs = _worst_first(
         windows, masks(open_graph(graph), windows), masks(open_graph(full.with_float(())), windows)
     )
@@ -109,7 +116,7 @@ def quantize_like(
         open_graph: As for `quantize`.
         other: An int8 graph of the same network.
     """
-    full = _FullyQuantized.of(graph, windows)
+    full = _FullyQuantized.of(graph, windows, open_graph)
     left = tuple(full.layers.keys() - quantized_layers(other).keys())
     wanted = masks(open_graph(graph), windows)
     return full.result(left, agreement(masks(open_graph(full.with_float(left)), windows), wanted))
@@ -120,7 +127,7 @@ class _FullyQuantized:
     """A graph in float, and the same with all that can be in int8.
 
     Attributes:
-        original: In float, its channels equalized.
+        original: In float, without joins before convolutions and with its channels equalized.
         graph: Made from it.
         layers: Every convolution that can be in int8, with its quantized inputs.
         work: The multiply-adds of each.
@@ -132,13 +139,30 @@ class _FullyQuantized:
     work: Mapping[str, int]
 
     @classmethod
-    def of(cls, graph: bytes, windows: Sequence[Array]) -> Self:
-        """Equalize and quantize."""
-        original = equalized(graph, windows[:_WINDOWS_FOR_RANGES])
-        full = _post_training(original, windows)
-        layers = quantized_layers(full)
+    def of(cls, graph: bytes, windows: Sequence[Array], open_graph: OpenGraph) -> Self:
+        """Without joins, equalize, quantize, and choose what each range covers."""
+        original = equalized(without_joins(graph), windows[:_WINDOWS_FOR_RANGES])
+        quantized = _post_training(original, windows)
+        layers = quantized_layers(quantized)
         work = multiply_adds(original, windows[0])
-        return cls(original, full, layers, {name: work[name] for name in layers})
+        full = cls(original, quantized, layers, {name: work[name] for name in layers})
+        return replace(full, graph=full.with_best_ranges(windows[:_WINDOWS_FOR_ERRORS], open_graph))
+
+    def with_best_ranges(self, windows: Sequence[Array], open_graph: OpenGraph) -> bytes:
+        """The graph with ranges by what rounding and clipping do to the network's answer."""
+        wanted = _regions_of(open_graph(self.original), windows)
+
+        def error_of(graph: bytes) -> float:
+            found = _regions_of(open_graph(graph), windows)
+            return float(
+                np.mean([np.abs(a - b).mean() for a, b in zip(found, wanted, strict=True)])
+            )
+
+        alone = {
+            tensor: self.with_float(self.layers.keys() - readers)
+            for tensor, readers in quantized_tensors(self.graph).items()
+        }
+        return with_ranges(self.graph, best_factors(alone, error_of))
 
     def with_float(self, in_float: Collection[str]) -> bytes:
         """The graph with these convolutions in float, and all that is between convolutions."""
@@ -183,8 +207,13 @@ def needed(names: Sequence[str], suffices: Callable[[Sequence[str]], bool]) -> t
 
 def masks(predict: Callable[[Array], Array], windows: Sequence[Array]) -> list[list[Mask]]:
     """For each window and region, where its probability is above one half."""
+    return [list(regions > _THRESHOLD) for regions in _regions_of(predict, windows)]
+
+
+def _regions_of(predict: Callable[[Array], Array], windows: Sequence[Array]) -> list[Array]:
+    """For each window the probability (3, i, j, k) of every region."""
     return [
-        [classes[sorted(tissues)].sum(axis=0) > _THRESHOLD for tissues in REGIONS.values()]
+        np.stack([classes[sorted(tissues)].sum(axis=0) for tissues in REGIONS.values()])
         for classes in (predict(window)[0] for window in windows)
     ]
 
@@ -222,147 +251,26 @@ def _worst_first(
     return [pairs[number] for number in np.argsort(agreed, kind="stable")]
 
 
-def quantized_inputs(graph: bytes) -> tuple[str, ...]:
-    """Names of all inputs of layers that are quantized, activations and weights, in order."""
-    return tuple(edge.name for edge in _edges(onnx.load_from_string(graph)))
-
-
-def quantized_layers(graph: bytes) -> dict[str, tuple[str, ...]]:
-    """Convolutions with int8 weights, each with the names of all quantized inputs that it needs.
-
-    Its other input may be quantized before a join, a padding or a resizing that comes first.
-    """
-    model = onnx.load_from_string(graph)
-    made = {name: node for node in model.graph.node for name in node.output}
-    edges = _edges(model)
-    by_reader: dict[str, list[str]] = defaultdict(list)
-    for edge in edges:
-        by_reader[edge.layer.name].append(edge.name)
-    layers = {}
-    for layer in (edge.layer for edge in edges if edge.quantizer is None):
-        found: list[str] = []
-        ahead = [layer]
-        while ahead:
-            node = ahead.pop()
-            found += by_reader[node.name]
-            inputs = node.input if node.op_type == _JOIN else node.input[:1]
-            ahead += [made[name] for name in inputs if name in made and _passes(made[name])]
-        layers[layer.name] = tuple(dict.fromkeys(found))
-    return layers
-
-
-def _passes(node: onnx.NodeProto) -> bool:
-    """Whether a node computes nothing new from int8."""
-    return node.op_type in (_JOIN, "Pad", "Resize", "MaxPool", _QUANTIZE, _DEQUANTIZE)
-
-
-def in_part(graph: bytes, in_float: Collection[str], original: bytes) -> bytes:
-    """The graph with some inputs of layers in float again.
-
-    Quantizing shifts the bias of a layer by what rounding its weights does to the mean of its
-    results, so the original bias comes back with the original weights.
-
-    Args:
-        graph: A quantized one.
-        in_float: Names as `quantized_inputs` gives them.
-        original: What `graph` was made from; its weights and biases are given back.
-    """
-    model = onnx.load_from_string(graph)
-    constants = _constants_by_layer(onnx.load_from_string(original))
-    for edge in _edges(model):
-        if edge.name not in in_float:
-            continue
-        if edge.quantizer is not None:
-            edge.layer.input[edge.index] = edge.quantizer.input[0]
-            continue
-        for index in (edge.index, _BIAS):
-            if tensor := constants.get((edge.layer.name, index)):
-                _put(model.graph, tensor)
-                edge.layer.input[index] = tensor.name
-    _drop_unused(model)
-    content: bytes = model.SerializeToString()
-    return content
-
-
 def _post_training(graph: bytes, windows: Sequence[Array]) -> bytes:
+    """All layers that may be, with one step for each channel of weights and one for each input.
+
+    What follows a leaky ReLU is hardly ever negative, so that a zero point halves its step; the
+    processors that int8 is for need one even for a symmetric step, which costs them nothing more.
+    Ranges take in all that was seen. The first layers get all 8 bits of their weights, too; with 7,
+    sums would stay small enough for processors without VNNI.
+    """
     model = onnx.load_from_string(graph)
     name = model.graph.input[0].name
     quantized = nncf.quantize(
         model,
         nncf.Dataset(list(windows), lambda window: {name: window}),
-        preset=nncf.QuantizationPreset.PERFORMANCE,  # OpenVINO's AMX takes no zero points
+        preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(windows),
         ignored_scope=nncf.IgnoredScope(types=["MatMul"], patterns=list(_IN_FLOAT)),
+        advanced_parameters=AdvancedQuantizationParameters(
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            overflow_fix=OverflowFix.DISABLE,
+        ),
     )
     content: bytes = quantized.SerializeToString()
     return content
-
-
-@dataclass(frozen=True, slots=True)
-class _Edge:
-    """A quantized input of a layer.
-
-    Attributes:
-        name: Tells it from all others of the graph.
-        layer: What reads it.
-        index: Which input of the layer it is.
-        quantizer: What quantizes it; None for weights, of which the graph has no float.
-    """
-
-    name: str
-    layer: onnx.NodeProto
-    index: int
-    quantizer: onnx.NodeProto | None
-
-
-def _edges(model: onnx.ModelProto) -> list[_Edge]:
-    """Every input of a layer that comes out of a node that undoes a quantization."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    nodes = model.graph.node
-    before = {node.output[0]: node for node in nodes if node.op_type == _QUANTIZE}
-    undone = {
-        node.output[0]: before.get(node.input[0])
-        for node in nodes
-        if node.op_type == _DEQUANTIZE and node.input[0] in before.keys() | constants
-    }
-    return [
-        _Edge(f"{name} in {layer.name}", layer, index, undone[name])
-        for layer in nodes
-        for index, name in enumerate(layer.input)
-        if name in undone
-    ]
-
-
-def _constants_by_layer(model: onnx.ModelProto) -> dict[tuple[str, int], onnx.TensorProto]:
-    """Initializers by the name of the layer that reads them and the place of the input."""
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    return {
-        (layer.name, index): tensors[name]
-        for layer in model.graph.node
-        for index, name in enumerate(layer.input)
-        if name in tensors
-    }
-
-
-def _put(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
-    """Add an initializer, or change the one of its name."""
-    for number, other in enumerate(graph.initializer):
-        if other.name == tensor.name:
-            del graph.initializer[number]
-            break
-    graph.initializer.append(tensor)
-
-
-def _drop_unused(model: onnx.ModelProto) -> None:
-    """Remove quantizers whose results nobody reads any more, and numbers without readers."""
-    nodes = list(model.graph.node)
-    results = {output.name for output in model.graph.output}
-    for kind in (_DEQUANTIZE, _QUANTIZE):
-        read = results.union(*(node.input for node in nodes))
-        nodes = [node for node in nodes if node.op_type != kind or node.output[0] in read]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    read = {name for node in nodes for name in node.input}
-    tensors = [tensor for tensor in model.graph.initializer if tensor.name in read]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(tensors)

@@ -10,7 +10,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from latup_cli import __version__
 from latup_cli.config import DEFAULT_LABELS, Device, SegmentSettings
-from latup_cli.errors import DeviceError, SampleMissingError
+from latup_cli.errors import DeviceError, LatupError, SampleMissingError
 from latup_cli.inference.choose import two_runtimes, why_no_cuda
 from latup_cli.labels import REGIONS, label_scheme
 from latup_cli.workflows.sample import sample_study
@@ -35,6 +35,9 @@ _ENOUGH_MEMORY = 2 * _GB  # a study of 240 x 240 x 155 voxels peaked at 0.74 GB
 _ENOUGH_DISK = 1 * _GB
 _MOST_SETS = 6
 _OPENVINO_HINT = "Install it again: pip install --force-reinstall openvino"
+_WRONG_HERE = (
+    "OpenVINO is wrong on this processor: use --precision float32, and please report this page."
+)
 _ONE_RUNTIME = (
     "Uninstall all of them, then install one: pip install onnxruntime-gpu (or onnxruntime)"
 )
@@ -216,6 +219,28 @@ def _device(settings: SegmentSettings) -> Found:
     return Found(text, facts=facts)
 
 
+def _precision(settings: SegmentSettings) -> Found:
+    from latup_cli.workflows.precisions import beside_float32
+
+    try:
+        found = beside_float32(settings)
+    except LatupError as error:
+        return Found(f"not compared: {error}", Status.WARNING, error.hint)
+    if not found:
+        return Found("float32 only", facts={})
+    text = ", ".join(
+        f"{one.name} agrees by Dice {one.agreement:.4f} in {one.time:.2f} times its time"
+        for one in found
+    )
+    facts = {one.name: asdict(one) for one in found}
+    wrong = [one for one in found if one.is_wrong]
+    if not wrong:
+        return Found(f"beside float32, {text}", facts=facts)
+    status = Status.FAILED if any(one.is_default for one in wrong) else Status.WARNING
+    demands = ", ".join(f"{one.name} must reach {one.least}" for one in wrong)
+    return Found(f"beside float32, {text}; {demands}", status, _WRONG_HERE, facts)
+
+
 def _sample(settings: SegmentSettings) -> Found:
     from latup_cli.intake.find import find_study
     from latup_cli.workflows.segment import segment_study
@@ -264,6 +289,7 @@ CHECKS: Mapping[str, tuple[Look, tuple[str, ...]]] = {
     "cuda": (_cuda, ()),
     "model": (_model, ()),
     "device": (_device, ("model",)),
+    "precision": (_precision, ("model", "device")),
     "sample": (_sample, ("model", "device")),
 }
 """Name of a check to the function that looks, and the checks without which it cannot."""

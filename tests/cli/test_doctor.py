@@ -53,7 +53,7 @@ def test_the_failed_checks_are_named(model: Path, tmp_path: Path) -> None:
     result = run(tmp_path / "broken", "--device", "cpu")
     assert result.exit_code == 5
     assert "Hint: " in result.stdout
-    assert result.stderr == "Error: 3 of 10 checks failed: model, device, sample.\n"
+    assert result.stderr == "Error: 4 of 11 checks failed: model, device, precision, sample.\n"
     assert "Traceback" not in result.output
 
 

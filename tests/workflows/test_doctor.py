@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -10,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 import latup_cli.inference as package
 from latup_cli.config import Device, InferenceSettings, SegmentSettings
 from latup_cli.errors import ImageNotFoundError
 from latup_cli.inference import onnxruntime_engine, openvino_engine
 from latup_cli.inference.choose import CUDA_PROVIDER, Driver
+from latup_cli.inference.processor import AVX2, AVX512_VNNI, Processor
 from latup_cli.workflows import checks, doctor, engines, machine
 from latup_cli.workflows import sample as sample_workflow
 from latup_cli.workflows.checks import CHECKS, SMALLEST_DICE, Found, Status
 from latup_cli.workflows.doctor import Check, Examination, examination_json, examine
+from tests.fixtures.models import ENTRY, edited
 from tests.fixtures.phantoms import phantom, save, write_study
 
 pytestmark = pytest.mark.usefixtures("sample")
@@ -102,7 +107,7 @@ def test_a_damaged_model_is_code_5(
     inference = settings().inference
     examination = examine(SegmentSettings(weights=damaged, inference=inference))
     assert examination.exit_code == 5
-    assert examination.failed == ("model", "device", "sample")
+    assert examination.failed == ("model", "device", "precision", "sample")
     lines = by_name(examination)
     assert "damaged" in lines["model"].found.text
     assert lines["sample"].found.text == "not tried, because of: model, device"
@@ -115,7 +120,7 @@ def test_a_gpu_that_is_not_there_is_code_6(
     monkeypatch.setattr(engines, "find_driver", lambda: None)
     examination = examine(settings("cuda", "auto"))
     assert examination.exit_code == 6
-    assert examination.failed == ("device", "sample")
+    assert examination.failed == ("device", "precision", "sample")
     device = by_name(examination)["device"].found
     assert "there is no NVIDIA driver" in device.text
     assert "latup[cuda]" in device.hint
@@ -344,3 +349,60 @@ def result(status: Status, code: int) -> Check:
 def test_the_exit_code_names_the_cause(lines: list[tuple[Status, int]], code: int) -> None:
     """5 for the model before 6 for the device, else 1; warnings alone are 0."""
     assert Examination(tuple(result(*line) for line in lines)).exit_code == code
+
+
+def offering_int8(model: Path, folder: Path, change: Callable[[bytes], bytes]) -> SegmentSettings:
+    """Settings for a copy of a model whose graph for int8 was changed."""
+    copy = shutil.copytree(model, folder)
+    content = change((copy / "model.onnx").read_bytes())
+    (copy / "model.int8.onnx").write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    edited(copy, precisions={"int8": {**ENTRY, "file": "model.int8.onnx", "sha256": sha256}})
+    return SegmentSettings(weights=copy, inference=InferenceSettings(device=Device("cpu")))
+
+
+def seeing_no_difference(graph: bytes) -> bytes:
+    """The same network with all weights zero."""
+    network = onnx.load_from_string(graph)
+    for tensor in network.graph.initializer:
+        zeros = np.zeros_like(numpy_helper.to_array(tensor))
+        if zeros.dtype == np.float32:
+            tensor.CopyFrom(numpy_helper.from_array(zeros, tensor.name))
+    return network.SerializeToString()
+
+
+def test_shorter_arithmetic_is_compared(model: Path, tmp_path: Path) -> None:
+    """Each precision is said beside float32, with how much of its time it takes."""
+    found = look("precision", offering_int8(model, tmp_path / "copy", lambda graph: graph))
+    assert found.status is Status.OK
+    assert "int8 agrees by Dice 1.0000" in found.text
+    facts: Any = found.facts["int8"]
+    assert facts["agreement"] == 1.0
+    assert facts["time"] > 0
+
+
+@pytest.mark.parametrize(
+    ("feature", "status"), [(AVX512_VNNI, Status.FAILED), (AVX2, Status.WARNING)]
+)
+def test_wrong_arithmetic_is_found(
+    feature: str, status: Status, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would be taken by default fails the page, what has to be asked for is a warning."""
+    here = Processor("a processor", frozenset({feature}))
+    monkeypatch.setattr(engines, "read_processor", lambda _: here)
+    found = look("precision", offering_int8(model, tmp_path / "copy", seeing_no_difference))
+    assert found.status is status
+    assert "int8 must reach 0.98" in found.text
+    assert "--precision float32" in found.hint
+    facts: Any = found.facts["int8"]
+    assert facts["agreement"] < 0.5
+    assert facts["is_default"] is (status is Status.FAILED)
+
+
+def test_a_comparison_that_fails_is_no_failure(model: Path, tmp_path: Path, sample: Path) -> None:
+    """Without the sample there is nothing to compare on; the main job may work all the same."""
+    shutil.rmtree(sample)
+    found = look("precision", offering_int8(model, tmp_path / "copy", lambda graph: graph))
+    assert found.status is Status.WARNING
+    assert found.text.startswith("not compared")
+    assert found.hint
