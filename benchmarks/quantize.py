@@ -1,7 +1,7 @@
 """Measure a model in bfloat16 and int8, and write `model.int8.onnx` and what was found beside it.
 
 Usage: python benchmarks/quantize.py MODEL_DIR TRAIN_FOLDER --val VAL_FOLDER [--windows 20]
-                                      [--agreement 0.995 | --like EARLIER.int8.onnx]
+                                      [--agreement 0.998 | --like EARLIER.int8.onnx]
 
 Needs `pip install nncf` beside the extra "train". TRAIN_FOLDER calibrates int8; VAL_FOLDER, of
 patients that the model was not trained on, says how much Dice changes against float32, by the
