@@ -40,7 +40,8 @@ class Rule:
 
 DEFAULTS = (
     # With matrix units `benchmarks/engines.py` measured 0.5 times the time of float32 in bfloat16
-    # and 0.9 in int8 for latup-net-fast: convolutions that int8 leaves in float do without them.
+    # and 0.9 in int8 for latup-net-fast: convolutions in float32 do without them, and so do those
+    # in int8 by now, since OpenVINO's kernels for them take no zero points.
     Rule(frozenset({AMX}), (BFLOAT16, INT8), "its matrix units (AMX) are fast at bfloat16"),
     # Of processors with instructions for bfloat16 but no matrix units, `benchmarks/engines.py`
     # measured 0.49 times the time of float32 on an AMD EPYC (int8: 0.83), and 1.7 times on an

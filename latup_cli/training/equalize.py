@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from latup_cli.training.probe import outputs_of
+from latup_cli.training.probe import channels_of, outputs_of
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -103,10 +103,9 @@ class _Wiring:
         for node in self.nodes:
             for name in node.input:
                 self.readers[name].append(node)
+        self.channels = channels_of(model)
         self.results = {output.name for output in model.graph.output}
-        self.sizes: dict[str, tuple[int | None, ...]] = {
-            tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer
-        }
+        self.constants = {tensor.name for tensor in model.graph.initializer}
 
     def scalable(self) -> Iterator[_Scalable]:
         """Tensors of channels whose every reader can be told of a factor."""
@@ -143,7 +142,7 @@ class _Wiring:
             if self._meets(node, tensor) and self._is_own(node.input[1]):
                 yield _Reading(node.input[1], _INPUT_CHANNELS[node.op_type], start)
             elif node.op_type == _JOIN:
-                before = [self._channels(name) for name in _up_to(node.input, tensor)]
+                before = [self.channels.get(name) for name in _up_to(node.input, tensor)]
                 known = [size for size in before if size is not None]
                 later = self._readings(node.output[0], start + sum(known))
                 yield from later if len(known) == len(before) else (None,)
@@ -158,16 +157,7 @@ class _Wiring:
 
     def _is_own(self, constant: str) -> bool:
         """Whether a name is that of a constant that only one node reads."""
-        return constant in self.sizes and len(self.readers[constant]) == 1
-
-    def _channels(self, name: str) -> int | None:
-        """How many a tensor has; None if that cannot be told from the constants before it."""
-        node = self.made.get(name)
-        while node is not None and node.op_type in _CHANNELWISE:
-            node = self.made.get(node.input[0])
-        if node is None or node.op_type not in (_CONVOLUTION, _NORM):
-            return None
-        return self.sizes.get(node.input[1], (None,))[0]
+        return constant in self.constants and len(self.readers[constant]) == 1
 
 
 def _up_to(names: Iterable[str], name: str) -> list[str]:

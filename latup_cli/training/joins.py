@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from latup_cli.training.probe import channels_of
+
 _CONVOLUTION, _JOIN, _SUM = "Conv", "Concat", "Add"
 _OUT, _IN = 0, 1  # axes of a convolution's weights
 
@@ -25,7 +27,7 @@ def without_joins(graph: bytes) -> bytes:
     """
     model = onnx.load_from_string(graph)
     made = {name: node for node in model.graph.node for name in node.output}
-    channels = _channels(model)
+    channels = channels_of(model)
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         join = made.get(node.input[0]) if node.op_type == _CONVOLUTION else None
@@ -41,9 +43,8 @@ def without_joins(graph: bytes) -> bytes:
 
 def drop_unread(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> None:
     """Give a graph these nodes, less those whose results nobody reads, and the same of numbers."""
-    results = {output.name for output in model.graph.output}
+    read = {output.name for output in model.graph.output}
     kept: list[onnx.NodeProto] = []
-    read = set(results)
     for node in reversed(nodes):
         if read & set(node.output):
             kept.append(node)
@@ -52,15 +53,6 @@ def drop_unread(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> None
     del model.graph.node[:], model.graph.initializer[:]
     model.graph.node.extend(reversed(kept))
     model.graph.initializer.extend(tensors)
-
-
-def _channels(model: onnx.ModelProto) -> dict[str, int]:
-    """How many each tensor has, where that can be told."""
-    shapes = {
-        value.name: value.type.tensor_type.shape.dim
-        for value in onnx.shape_inference.infer_shapes(model).graph.value_info
-    }
-    return {name: shape[1].dim_value for name, shape in shapes.items() if len(shape) > 1}
 
 
 def _summed(

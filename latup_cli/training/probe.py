@@ -32,6 +32,16 @@ def outputs_of(
         yield [np.asarray(tensor) for tensor in found]
 
 
+def channels_of(model: onnx.ModelProto) -> dict[str, int]:
+    """How many channels each tensor inside a network has, where that can be told."""
+    shapes = {
+        value.name: value.type.tensor_type.shape.dim
+        for value in onnx.shape_inference.infer_shapes(model).graph.value_info
+    }
+    found = {name: shape[1].dim_value for name, shape in shapes.items() if len(shape) > 1}
+    return {name: channels for name, channels in found.items() if channels}
+
+
 def multiply_adds(graph: bytes, window: Array) -> dict[str, int]:
     """How many each convolution takes, by its name.
 
