@@ -48,6 +48,9 @@ def _model(model: KnownModel) -> list[str]:
         "with --low-memory": f"{_times(smallest.shape)} voxels" if smallest else "",
         "smallest ET": ", ".join(f"{ml:g} mL" for ml in spec.smallest_ml.values()),
         "smallest island": f"{spec.smallest_island_ml:g} mL" if spec.smallest_island_ml else "",
+        "core without ET": (
+            f"at least {spec.least_core_share:.0%} of the tumor" if spec.least_core_share else ""
+        ),
         "classes": ", ".join(spec.classes),
         "trained on": spec.trained_on or "not stated",
         "measured": _measured(spec),

@@ -83,6 +83,8 @@ class ModelSpec:
             done since 2017. May be missing; what is not named is kept however small.
         smallest_island_ml: Volume in mL below which a piece of the whole tumor is left out; the
             largest piece always stays. 0, or missing, for none.
+        least_core_share: Share of the whole tumor that is core at least where no enhancing tumor
+            is found; the likeliest voxels are taken. 0, or missing, for no such rule.
     """
 
     name: str
@@ -109,6 +111,7 @@ class ModelSpec:
     bytes_per_voxel: Mapping[str, float] = field(default_factory=dict)
     smallest_ml: Mapping[str, float] = field(default_factory=dict)
     smallest_island_ml: float = 0.0
+    least_core_share: float = 0.0
 
     @property
     def removes_bias(self) -> bool:

@@ -77,6 +77,46 @@ def without_enhancement(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.where(labels == Tissue.ET, np.uint8(Tissue.NCR), labels)
 
 
+def core_threshold(
+    labels: npt.NDArray[np.uint8], core: npt.NDArray[np.float32], least_share: float
+) -> float:
+    """What the probability of the core has to exceed, if no tumor goes without some core.
+
+    A glioma that enhances nowhere has a core too, in most experts' outlines about half of it; but
+    it looks like edema, and a network that hesitates finds none. So where ET is missing, the
+    voxels that are likeliest to be core become it, until they have a share of the tumor.
+
+    Args:
+        labels: (i, j, k) in the numbers of `Tissue`: everything that was found in a study.
+        core: (i, j, k): probability of TC.
+        least_share: Of WT that TC has at least where there is no ET; 0 for no such rule.
+
+    Returns:
+        One half if there is ET, no tumor at all, or core enough; else less, and at least 0.
+    """
+    whole = labels != 0
+    wanted = int(np.ceil(np.count_nonzero(whole) * least_share))
+    found = int(np.count_nonzero(labels == Tissue.NCR))
+    if found >= wanted or (labels == Tissue.ET).any():
+        return _THRESHOLD
+    likeliest = core[whole]
+    last = np.partition(likeliest, likeliest.size - wanted)[likeliest.size - wanted]
+    return float(np.clip(np.nextafter(last, np.float32(-1.0)), 0.0, _THRESHOLD))
+
+
+def with_core(
+    labels: npt.NDArray[np.uint8], core: npt.NDArray[np.float32], threshold: float
+) -> npt.NDArray[np.uint8]:
+    """The same labels with ED as NCR where the core is likelier than a threshold.
+
+    Args:
+        labels: (i, j, k) in the numbers of `Tissue`; not written to.
+        core: (i, j, k): probability of TC.
+        threshold: See `core_threshold`.
+    """
+    return np.where((labels == Tissue.ED) & (core > threshold), np.uint8(Tissue.NCR), labels)
+
+
 def islands(
     labels: npt.NDArray[np.uint8], voxel_ml: float, smallest_ml: float
 ) -> npt.NDArray[np.bool_]:

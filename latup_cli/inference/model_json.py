@@ -31,7 +31,14 @@ _KNOWN = {
 """What this version of the program can do; anything else is a model for a newer one."""
 
 _OPTIONAL = frozenset(
-    {"windows", "precisions", "bytes_per_voxel", "smallest_ml", "smallest_island_ml"}
+    {
+        "windows",
+        "precisions",
+        "bytes_per_voxel",
+        "smallest_ml",
+        "smallest_island_ml",
+        "least_core_share",
+    }
 )
 """Fields of `model.json` that may be missing."""
 
@@ -172,6 +179,13 @@ def _volume(value: object) -> float:
     return found
 
 
+def _share(value: object) -> float:
+    found = float(_number(value))
+    if not 0 <= found <= 1:
+        raise ValueError
+    return found
+
+
 def _positive(value: object) -> Mapping[str, float]:
     found = {name: float(_number(size)) for name, size in _mapping(value).items()}
     if not all(0 < size < math.inf for size in found.values()):
@@ -218,6 +232,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "bytes_per_voxel": _positive,
     "smallest_ml": _smallest_ml,
     "smallest_island_ml": _volume,
+    "least_core_share": _share,
     "stride": _whole,
     "classes": _texts,
     "activation": _text,

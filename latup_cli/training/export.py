@@ -68,6 +68,7 @@ def model_spec(settings: TrainSettings) -> ModelSpec:
         citation=_CITATION,
         smallest_ml={"ET": settings.smallest_et_ml} if settings.smallest_et_ml else {},
         smallest_island_ml=settings.smallest_island_ml,
+        least_core_share=settings.least_core_share,
     )
 
 

@@ -30,6 +30,8 @@ class TrainSettings:
             `benchmarks/islands.py`, and choose it on patients that the model is trained on.
         smallest_et_ml: Volume of enhancing tumor in all below which the model will take it for
             necrotic core; see `benchmarks/smallest_et.py`, and choose it on such patients, too.
+        least_core_share: Share of the whole tumor that the model will take for core at least
+            where it finds no enhancing tumor; see `benchmarks/core_share.py`.
         filters: Filters at the finest level; 32 in the published network.
         deep_filters: Filters of the two deeper levels; 0 for two and four times as many.
         fold: Voxels along each axis that the first layer joins to one; 2 makes a light network
@@ -88,6 +90,7 @@ class TrainSettings:
     validation_window: Shape = (80, 96, 80)
     smallest_island_ml: float = 0.0
     smallest_et_ml: float = 0.0
+    least_core_share: float = 0.0
     filters: int = 32
     deep_filters: tuple[int, int] = (0, 0)
     fold: int = 1

@@ -203,6 +203,7 @@ def model_facts(model: Model) -> tuple[object, ...]:
         "overlap": overlap if overlap != MeasuredWindow(spec.window).overlap else None,
         "smallest_ml": sorted(spec.smallest_ml.items()),
         "smallest_island_ml": spec.smallest_island_ml or None,
+        "least_core_share": spec.least_core_share or None,
         "precisions": sorted(
             (name, found.sha256)
             for name, found in spec.precisions.items()

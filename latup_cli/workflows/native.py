@@ -9,10 +9,10 @@ from latup_cli.domain.grid import Grid
 from latup_cli.domain.segmentation import Segmentation
 from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap, Mask
-from latup_cli.inference.decode import decode, without_enhancement
+from latup_cli.inference.decode import decode, with_core, without_enhancement
 from latup_cli.labels import REGIONS, LabelScheme
 from latup_cli.preprocess.restore import onto, to_native
-from latup_cli.workflows.predict import TISSUE_NUMBERS, Prediction
+from latup_cli.workflows.predict import CORE, TISSUE_NUMBERS, Prediction
 
 _HALF = 0.5
 
@@ -48,7 +48,8 @@ def on_native_grid(
 ) -> Segmentation:
     """The answer on another grid in the same space: scores are moved, then labels are decided.
 
-    Whether an enhancing tumor is too small was decided where the network looked, once.
+    Whether an enhancing tumor is too small, and from which probability on a voxel is core, was
+    decided where the network looked, once.
 
     Args:
         found: What the network said.
@@ -63,6 +64,7 @@ def on_native_grid(
     if found.islands is not None:
         decoded[onto(found.islands[None].astype(np.float32), prepared, native)[0] > 0] = 0
     decoded = without_enhancement(decoded) if found.unbelieved_ml else decoded
+    decoded = with_core(decoded, regions[CORE], found.core_threshold)
     labels = LabelMap(decoded, native, TISSUE_NUMBERS)
     kept = dict(zip(REGIONS, regions, strict=True)) if probabilities else {}
     return Segmentation(labels.renumbered(scheme), Mask(inside, native), _clipped(kept))

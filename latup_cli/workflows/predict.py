@@ -12,19 +12,24 @@ from latup_cli.domain.model import MeasuredWindow, ModelSpec
 from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap
 from latup_cli.inference.decode import (
+    core_threshold,
     decode,
     islands,
     region_probabilities,
     unbelieved_ml,
+    with_core,
     without_enhancement,
 )
 from latup_cli.inference.mirrors import VIEWS, mirrored
 from latup_cli.inference.windows import Array, Predict, WindowPlan, plan_windows, predict_image
-from latup_cli.labels import SCHEMES
+from latup_cli.labels import REGIONS, SCHEMES
 from latup_cli.preprocess.restore import to_native, to_native_block
 
 TISSUE_NUMBERS = SCHEMES["brats2023"]
 """The numbers of `Tissue`, in which the network is decoded."""
+
+CORE = list(REGIONS).index("TC")
+"""Where `Prediction.regions` has the tumor core."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +60,8 @@ class Prediction:
             is NCR in `labels`, not in `regions`; 0 if there was none.
         islands: (i, j, k) on the native block: what was too small a piece of tumor and is
             background in `labels`, not in `regions`; None if there was none.
+        core_threshold: Probability above which a voxel of tumor is core; one half, or less.
+        added_core_ml: Volume in mL of the core that it took less than one half to be.
     """
 
     labels: LabelMap
@@ -63,6 +70,8 @@ class Prediction:
     views: int = 1
     unbelieved_ml: float = 0.0
     islands: npt.NDArray[np.bool_] | None = None
+    core_threshold: float = 0.5
+    added_core_ml: float = 0.0
 
 
 def plan_prepared(
@@ -119,11 +128,23 @@ def decide(seen: Seen, prepared: PreparedStudy, spec: ModelSpec) -> Prediction:
     small = _islands(decoded, prepared, spec)
     if small is not None:
         decoded[small] = 0
-    too_small = unbelieved_ml(decoded, prepared.brain.grid.voxel_ml, spec.smallest_ml)
-    labels = to_native(without_enhancement(decoded) if too_small else decoded, prepared)
-    native = prepared.placement.native
-    label_map = LabelMap(labels.astype(np.uint8, copy=False), native, TISSUE_NUMBERS)
-    return Prediction(label_map, regions, seen.windows, seen.views, too_small, small)
+    voxel_ml = prepared.brain.grid.voxel_ml
+    too_small = unbelieved_ml(decoded, voxel_ml, spec.smallest_ml)
+    believed = without_enhancement(decoded) if too_small else decoded
+    threshold = core_threshold(believed, regions[CORE], spec.least_core_share)
+    completed = with_core(believed, regions[CORE], threshold)
+    added_ml = int(np.count_nonzero(completed != believed)) * voxel_ml
+    labels = to_native(completed, prepared).astype(np.uint8, copy=False)
+    return Prediction(
+        labels=LabelMap(labels, prepared.placement.native, TISSUE_NUMBERS),
+        regions=regions,
+        windows=seen.windows,
+        views=seen.views,
+        unbelieved_ml=too_small,
+        islands=small,
+        core_threshold=threshold,
+        added_core_ml=added_ml,
+    )
 
 
 def _islands(

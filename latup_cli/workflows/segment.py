@@ -203,6 +203,13 @@ def _notes(found: Prediction, spec: ModelSpec) -> tuple[str, ...]:
             f"Only {found.unbelieved_ml:.3f} mL of enhancing tumor were found, less than the "
             f"{spec.smallest_ml['ET']:g} mL from which this model is believed; they count as NCR."
         )
+    if found.added_core_ml:
+        notes.append(
+            "No enhancing tumor was found, and little core. Tumors without enhancement have a "
+            f"core too: {found.added_core_ml:.3f} mL that are likeliest to be core were taken "
+            f"from edema, so that at least {spec.least_core_share:.0%} of the tumor is core. "
+            "Judge the border between core and edema by eye."
+        )
     return tuple(notes)
 
 

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latup_cli.inference.decode import (
+    core_threshold,
     decode,
     islands,
     region_probabilities,
     unbelieved_ml,
+    with_core,
     without_enhancement,
 )
 from latup_cli.labels import Tissue
@@ -168,3 +170,47 @@ def test_what_is_not_believed_stays_in_core_and_whole(seed: int) -> None:
     np.testing.assert_array_equal(found[before == Tissue.ET], Tissue.NCR)
     np.testing.assert_array_equal(found[before != Tissue.ET], before[before != Tissue.ET])
     np.testing.assert_array_equal(labels, before)
+
+
+def without_et(seed: int, share: float) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """A tumor without ET, of which a share is core, and a core's probability that says the same."""
+    rng = np.random.default_rng(seed)
+    core = rng.random(SHAPE, dtype=np.float32)
+    whole = rng.random(SHAPE) < 0.5
+    border = np.quantile(core[whole], 1.0 - share)
+    core = np.where(core > border, 0.5 + core / 2, core / 2).astype(np.float32)
+    labels = np.where(whole, np.where(core > 0.5, Tissue.NCR, Tissue.ED), 0).astype(np.uint8)
+    return labels, core
+
+
+@given(SEEDS)
+@LAW
+def test_a_tumor_without_enhancement_gets_the_likeliest_core(seed: int) -> None:
+    """Core grows to its least share by the likeliest voxels of edema, and nothing else changes."""
+    labels, core = without_et(seed, 0.1)
+    found = with_core(labels, core, core_threshold(labels, core, 0.4))
+    whole, before, after = labels != 0, labels == Tissue.NCR, found == Tissue.NCR
+    assert np.count_nonzero(after) == np.ceil(0.4 * np.count_nonzero(whole))
+    np.testing.assert_array_equal(found != 0, whole)
+    assert after[before].all()
+    assert core[after].min() > core[whole & ~after].max()
+
+
+@pytest.mark.parametrize("least_share", [0.0, 0.1, 0.5])
+def test_a_core_that_is_large_enough_stays(least_share: float) -> None:
+    """With the share, with ET, or without a rule, voxels are core from one half on."""
+    labels, core = without_et(1, 0.6)
+    assert core_threshold(labels, core, least_share) == 0.5
+    labels, core = without_et(1, 0.01)
+    assert core_threshold(np.zeros_like(labels), core, least_share) == 0.5
+    labels[0, 0, 0] = Tissue.ET
+    assert core_threshold(labels, core, least_share) == 0.5
+
+
+def test_what_cannot_be_core_does_not_become_it() -> None:
+    """Voxels with a probability of 0 stay edema, even if the core is then smaller than asked."""
+    labels = np.full((2, 2, 2), Tissue.ED, dtype=np.uint8)
+    core = np.zeros(labels.shape, dtype=np.float32)
+    core[0, 0, 0] = 1e-4
+    found = with_core(labels, core, core_threshold(labels, core, 0.5))
+    np.testing.assert_array_equal(found == Tissue.NCR, core > 0)

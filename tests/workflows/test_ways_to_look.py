@@ -207,6 +207,31 @@ def test_what_is_not_believed_is_not_believed_on_any_grid(study: Path, own: Path
     np.testing.assert_array_equal(gone.region("TC").data, there.region("TC").data)
 
 
+# --- core without enhancement -------------------------------------------------------------
+
+
+def test_a_tumor_without_enhancement_has_a_core_on_every_grid(study: Path, own: Path) -> None:
+    """Without ET the core gets its least share, the report says so, and another grid agrees."""
+    edited(own, smallest_ml={"ET": 100.0})
+    before = volumes_ml(run(study, on_cpu(own), "before"))
+    share = before["TC"] / before["WT"] + 0.1
+    edited(own, least_core_share=share)
+    done = run(study, on_cpu(own), "after")
+    after = volumes_ml(done)
+    assert after["WT"] == before["WT"]
+    assert after["TC"] == pytest.approx(share * after["WT"], rel=0.02)
+    (note,) = (text for text in done.report.warnings if "likeliest to be core" in text)
+    assert f"{after['TC'] - before['TC']:.3f} mL" in note
+    model = load_model(own)
+    prepared = prepare(as_aligned(load_study(find_study(study))), model.spec)
+    opened = open_engine(model.graph, on_cpu(own).inference)
+    found = predict_prepared(prepared, model.spec, opened.predict)
+    same = on_native_grid(
+        found, prepared, prepared.placement.native, SCHEMES["brats2021"], probabilities=False
+    )
+    np.testing.assert_array_equal(same.labels.data, voxels(done.mask))
+
+
 # --- islands ------------------------------------------------------------------------------
 
 
