@@ -138,7 +138,7 @@ class Report:
         warnings: What was odd and was accepted.
         labels: The numbers in the segmentation file and what they mean.
         volumes: Of the brain and the tumor, on the grid where the network was asked.
-        quality: What was measured to judge the study's preparation.
+        quality: What was measured to judge the study's preparation and the answer.
         aligned_grid: The lattice on which the modalities were brought together; None if it is
             that of the T1ce.
         native_volumes: Volumes on the grid of the T1ce; None if that is where they were measured.

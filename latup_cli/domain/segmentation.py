@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from latup_cli.domain.finding import Finding
 from latup_cli.domain.volume import LabelMap, Mask
 
 
@@ -65,6 +66,7 @@ class Segmentations:
         windows: How many windows it took.
         views: How often each window was seen, mirrored differently.
         notes: What was done to the answer that people should know.
+        quality: What was measured to judge the answer.
     """
 
     aligned: Segmentation
@@ -73,3 +75,4 @@ class Segmentations:
     windows: int
     views: int = 1
     notes: tuple[str, ...] = ()
+    quality: tuple[Finding, ...] = ()

@@ -39,7 +39,7 @@ class RunFacts:
         created: The time of the report, with a time zone.
         stage_seconds: Stage to seconds, in the order of the work.
         warnings: What was odd and was accepted, beyond the study's own warnings.
-        quality: What was measured to judge the study's preparation.
+        quality: What was measured to judge the study's preparation and the answer.
     """
 
     folder: Path

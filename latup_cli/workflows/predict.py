@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from latup_cli.domain.finding import Finding
 from latup_cli.domain.model import MeasuredWindow, ModelSpec
 from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap
@@ -24,6 +25,7 @@ from latup_cli.inference.mirrors import VIEWS, mirrored
 from latup_cli.inference.windows import Array, Predict, WindowPlan, plan_windows, predict_image
 from latup_cli.labels import REGIONS, SCHEMES
 from latup_cli.preprocess.restore import to_native, to_native_block
+from latup_cli.quality.certainty import check_certainty
 
 TISSUE_NUMBERS = SCHEMES["brats2023"]
 """The numbers of `Tissue`, in which the network is decoded."""
@@ -62,6 +64,7 @@ class Prediction:
             background in `labels`, not in `regions`; None if there was none.
         core_threshold: Probability above which a voxel of tumor is core; one half, or less.
         added_core_ml: Volume in mL of the core that it took less than one half to be.
+        quality: How sure the network was.
     """
 
     labels: LabelMap
@@ -72,6 +75,7 @@ class Prediction:
     islands: npt.NDArray[np.bool_] | None = None
     core_threshold: float = 0.5
     added_core_ml: float = 0.0
+    quality: tuple[Finding, ...] = ()
 
 
 def plan_prepared(
@@ -144,6 +148,7 @@ def decide(seen: Seen, prepared: PreparedStudy, spec: ModelSpec) -> Prediction:
         islands=small,
         core_threshold=threshold,
         added_core_ml=added_ml,
+        quality=check_certainty(completed, regions),
     )
 
 

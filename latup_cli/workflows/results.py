@@ -229,7 +229,7 @@ def _report(job: Job, outcome: Outcome, stages: Stages) -> Report:
         created=datetime.now(UTC),
         stage_seconds=stages.seconds,
         warnings=(*ready.warnings, *model.notes, *outcome.warnings, *found.notes),
-        quality=ready.quality,
+        quality=(*ready.quality, *found.quality),
     )
     return build_report(outcome.study, ready.prepared, found, model.spec, run)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from latup_cli.config import SegmentSettings, default_output
+from latup_cli.domain.finding import Verdict
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.segmentation import RunsOn, Segmentations
 from latup_cli.domain.study import ONE_GRID_MM, REFERENCE, StudyFiles
@@ -187,6 +188,7 @@ def decide_job(
         found.windows,
         found.views,
         _notes(found, spec),
+        found.quality,
     )
 
 
@@ -210,7 +212,8 @@ def _notes(found: Prediction, spec: ModelSpec) -> tuple[str, ...]:
             f"from edema, so that at least {spec.least_core_share:.0%} of the tumor is core. "
             "Judge the border between core and edema by eye."
         )
-    return tuple(notes)
+    odd = (finding for finding in found.quality if finding.verdict is not Verdict.OK)
+    return (*notes, *(f"{finding.meaning} {finding.hint}" for finding in odd))
 
 
 def _find(

@@ -1,0 +1,59 @@
+"""Print how sure a model is of its masks, and how right: certainty.py MODEL_DIR FOLDER ...
+
+Each folder holds one folder per patient with a segmentation in the numbers of BraTS 2017 to 2021.
+For every patient and region prints the Dice that the network's own probabilities promise (see
+`latup_cli/quality/certainty.py`) and the one that the mask has, and then what the limits of the
+check tell apart: mean and lowest Dice of masks that are warned of, and of all others.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from latup_cli.config import Device, InferenceSettings
+from latup_cli.domain.finding import Verdict
+from latup_cli.evaluation.overlap import dice
+from latup_cli.inference.models import load_model
+from latup_cli.labels import REGIONS, SCHEMES
+from latup_cli.workflows.engines import open_engine
+from latup_cli.workflows.labeled import find_labeled, load_labeled
+from latup_cli.workflows.predict import predict_prepared
+
+
+def main() -> None:
+    """Segment every patient once."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+")
+    given = parser.parse_args()
+    model = load_model(given.model)
+    opened = open_engine(model.graph, InferenceSettings(device=Device("cpu")))
+    pairs: dict[str, list[tuple[float, float, bool]]] = defaultdict(list)
+    print("| patient | region | promised | Dice | verdict |\n|---|---|---|---|---|")
+    for patient in find_labeled(given.folders):
+        study = load_labeled(patient, model.spec, SCHEMES["brats2021"])
+        found = predict_prepared(study.prepared, model.spec, opened.predict)
+        for finding in found.quality:
+            region, verdict = finding.subject, finding.verdict
+            real = dice(found.labels.region(region).data, study.labels.region(region).data)
+            pairs[region].append((finding.value, real, verdict is not Verdict.OK))
+            cells = (patient.name, region, f"{finding.value:.3f}", f"{real:.3f}", verdict.value)
+            print(f"| {' | '.join(cells)} |", flush=True)
+    print("\n| region | correlation | warned of: masks, mean Dice, lowest | others, likewise |")
+    print("|---|---|---|---|")
+    for region in REGIONS:
+        promised, real, warned = np.array(pairs[region]).T
+        odd = warned > 0
+        told = (
+            f"{len(some)}, {some.mean():.3f}, {some.min():.3f}" if len(some) else "0"
+            for some in (real[odd], real[~odd])
+        )
+        print(f"| {region} | {np.corrcoef(promised, real)[0, 1]:.2f} | {' | '.join(told)} |")
+
+
+if __name__ == "__main__":
+    main()
