@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--maps", type=Path)
     given = parser.parse_args()
     model = load_model(given.model)
-    spec = replace(model.spec, smallest_ml={})
+    spec = replace(model.spec, smallest_ml={}, least_certainty={})
     enough: list[tuple[float, float]] = []  # volume found in mL, Dice
     others: list[tuple[float, float, float]] = []  # volume found, false and true of it, in mL
     for study, predicted in predictions(model, spec, given.folder):

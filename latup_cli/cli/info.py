@@ -51,6 +51,9 @@ def _model(model: KnownModel) -> list[str]:
         "core without ET": (
             f"at least {spec.least_core_share:.0%} of the tumor" if spec.least_core_share else ""
         ),
+        "doubted below": ", ".join(
+            f"{name} {least:g}" for name, least in spec.least_certainty.items()
+        ),
         "classes": ", ".join(spec.classes),
         "trained on": spec.trained_on or "not stated",
         "measured": _measured(spec),

@@ -85,6 +85,8 @@ class ModelSpec:
             largest piece always stays. 0, or missing, for none.
         least_core_share: Share of the whole tumor that is core at least where no enhancing tumor
             is found; the likeliest voxels are taken. 0, or missing, for no such rule.
+        least_certainty: Region to the Dice that the network's probabilities have to promise for
+            it; with less it is warned of, and ET counts as NCR. May be missing, or lack regions.
     """
 
     name: str
@@ -112,6 +114,7 @@ class ModelSpec:
     smallest_ml: Mapping[str, float] = field(default_factory=dict)
     smallest_island_ml: float = 0.0
     least_core_share: float = 0.0
+    least_certainty: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def removes_bias(self) -> bool:

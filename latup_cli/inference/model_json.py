@@ -19,7 +19,7 @@ from latup_cli.domain.model import (
     ModelSpec,
 )
 from latup_cli.errors import ModelSpecError
-from latup_cli.labels import MODALITIES
+from latup_cli.labels import MODALITIES, REGIONS
 
 _AXES = 3
 _AXIS_OF = {"L": 0, "R": 0, "P": 1, "A": 1, "I": 2, "S": 2}
@@ -38,6 +38,7 @@ _OPTIONAL = frozenset(
         "smallest_ml",
         "smallest_island_ml",
         "least_core_share",
+        "least_certainty",
     }
 )
 """Fields of `model.json` that may be missing."""
@@ -186,6 +187,13 @@ def _share(value: object) -> float:
     return found
 
 
+def _least_certainty(value: object) -> Mapping[str, float]:
+    found = {name: _share(least) for name, least in _mapping(value).items()}
+    if not set(found) <= set(REGIONS):
+        raise ValueError
+    return MappingProxyType(found)
+
+
 def _positive(value: object) -> Mapping[str, float]:
     found = {name: float(_number(size)) for name, size in _mapping(value).items()}
     if not all(0 < size < math.inf for size in found.values()):
@@ -233,6 +241,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "smallest_ml": _smallest_ml,
     "smallest_island_ml": _volume,
     "least_core_share": _share,
+    "least_certainty": _least_certainty,
     "stride": _whole,
     "classes": _texts,
     "activation": _text,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from latup_cli.domain.finding import Finding
-from latup_cli.labels import REGIONS
-from latup_cli.quality.limits import CERTAINTY
+from latup_cli.domain.finding import Check, Direction, Finding, Limit
+
+_HINT = "The network hesitates; judge this region by eye, above all its border."
 
 
 def expected_dice(mask: npt.NDArray[np.bool_], probability: npt.NDArray[np.float32]) -> float:
@@ -27,19 +27,23 @@ def expected_dice(mask: npt.NDArray[np.bool_], probability: npt.NDArray[np.float
 
 
 def check_certainty(
-    labels: npt.NDArray[np.uint8], regions: npt.NDArray[np.float32]
-) -> tuple[Finding, ...]:
-    """One finding for every region that was found.
+    region: str,
+    mask: npt.NDArray[np.bool_],
+    probability: npt.NDArray[np.float32],
+    least: float | None,
+) -> Finding | None:
+    """How sure the network was of a region; None where it found none of it.
 
     Args:
-        labels: (i, j, k) in the numbers of `Tissue`.
-        regions: (3, i, j, k): probability of WT, TC, ET.
+        region: "WT", "TC" or "ET".
+        mask: (i, j, k).
+        probability: (i, j, k), of the region.
+        least: Promised Dice below which it is odd. Networks are more or less sure of themselves,
+            so it belongs to a model; None if it was not measured.
     """
-    findings = []
-    for (name, tissues), probability in zip(REGIONS.items(), regions, strict=True):
-        mask = np.isin(labels, [int(tissue) for tissue in tissues])
-        if mask.any():
-            value = expected_dice(mask, probability)
-            meaning = f"The network's own probabilities promise a Dice of {value:.2f} for {name}."
-            findings.append(CERTAINTY[name].finding(name, value, meaning))
-    return tuple(findings)
+    if not mask.any():
+        return None
+    value = expected_dice(mask, probability)
+    meaning = f"The network's own probabilities promise a Dice of {value:.2f} for {region}."
+    limit = Limit(bad=Direction.BELOW, warn_at=least)
+    return Check(name="certainty", unit="", limit=limit, hint=_HINT).finding(region, value, meaning)

@@ -98,21 +98,6 @@ WON = Check(
     limit=Limit(bad=Direction.BELOW, warn_at=-0.005),
     hint="Registration made it worse: look at the preview, or use --no-register.",
 )
-
-
-def _sure(warn_at: float) -> Check:
-    return Check(
-        name="certainty",
-        unit="",
-        limit=Limit(bad=Direction.BELOW, warn_at=warn_at),
-        hint="The network hesitates; judge this region by eye, above all its border.",
-    )
-
-
-CERTAINTY: Mapping[str, Check] = MappingProxyType(
-    {"WT": _sure(0.78), "TC": _sure(0.7), "ET": _sure(0.4)}
-)
-"""By region; what stands on either side of each, `benchmarks/certainty.py` prints."""
 VOLUME = Check(
     name="brain volume",
     unit="mL",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from latup_cli.domain.model import N4_ZSCORE, ModelSpec
 from latup_cli.imaging.atomic import replacing, write_text
-from latup_cli.labels import MODALITIES, Tissue
+from latup_cli.labels import MODALITIES, REGIONS, Tissue
 from latup_cli.training.checkpoint import save_weights
 from latup_cli.training.network import LatupNet, NetworkConfig, parameter_count
 from latup_cli.training.settings import TrainSettings
@@ -69,6 +69,11 @@ def model_spec(settings: TrainSettings) -> ModelSpec:
         smallest_ml={"ET": settings.smallest_et_ml} if settings.smallest_et_ml else {},
         smallest_island_ml=settings.smallest_island_ml,
         least_core_share=settings.least_core_share,
+        least_certainty={
+            region: least
+            for region, least in zip(REGIONS, settings.least_certainty, strict=True)
+            if least
+        },
     )
 
 

@@ -32,6 +32,9 @@ class TrainSettings:
             necrotic core; see `benchmarks/smallest_et.py`, and choose it on such patients, too.
         least_core_share: Share of the whole tumor that the model will take for core at least
             where it finds no enhancing tumor; see `benchmarks/core_share.py`.
+        least_certainty: Dice that the network's probabilities have to promise for WT, TC and ET,
+            below which the model warns, and takes ET for necrotic core; 0 for any. See
+            `benchmarks/certainty.py`, and choose it on patients that the model is trained on.
         filters: Filters at the finest level; 32 in the published network.
         deep_filters: Filters of the two deeper levels; 0 for two and four times as many.
         fold: Voxels along each axis that the first layer joins to one; 2 makes a light network
@@ -91,6 +94,7 @@ class TrainSettings:
     smallest_island_ml: float = 0.0
     smallest_et_ml: float = 0.0
     least_core_share: float = 0.0
+    least_certainty: tuple[float, float, float] = (0.0, 0.0, 0.0)
     filters: int = 32
     deep_filters: tuple[int, int] = (0, 0)
     fold: int = 1

@@ -204,6 +204,7 @@ def model_facts(model: Model) -> tuple[object, ...]:
         "smallest_ml": sorted(spec.smallest_ml.items()),
         "smallest_island_ml": spec.smallest_island_ml or None,
         "least_core_share": spec.least_core_share or None,
+        "least_certainty": sorted(spec.least_certainty.items()),
         "precisions": sorted(
             (name, found.sha256)
             for name, found in spec.precisions.items()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from latup_cli.domain.finding import Finding
+from latup_cli.domain.finding import Finding, Verdict
 from latup_cli.domain.model import MeasuredWindow, ModelSpec
 from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap
@@ -23,7 +23,7 @@ from latup_cli.inference.decode import (
 )
 from latup_cli.inference.mirrors import VIEWS, mirrored
 from latup_cli.inference.windows import Array, Predict, WindowPlan, plan_windows, predict_image
-from latup_cli.labels import REGIONS, SCHEMES
+from latup_cli.labels import REGIONS, SCHEMES, Tissue
 from latup_cli.preprocess.restore import to_native, to_native_block
 from latup_cli.quality.certainty import check_certainty
 
@@ -58,13 +58,13 @@ class Prediction:
         regions: (3, i, j, k) float32 probabilities of WT, TC, ET on the native block.
         windows: How many windows it took.
         views: How often each of them was seen, mirrored differently.
-        unbelieved_ml: Volume in mL of an enhancing tumor that was too small to be believed and
-            is NCR in `labels`, not in `regions`; 0 if there was none.
+        unbelieved_ml: Volume in mL of an enhancing tumor that was too small or too doubtful to be
+            believed and is NCR in `labels`, not in `regions`; 0 if there was none.
         islands: (i, j, k) on the native block: what was too small a piece of tumor and is
             background in `labels`, not in `regions`; None if there was none.
         core_threshold: Probability above which a voxel of tumor is core; one half, or less.
         added_core_ml: Volume in mL of the core that it took less than one half to be.
-        quality: How sure the network was.
+        quality: How sure the network was of each region, also of an ET that is not believed.
     """
 
     labels: LabelMap
@@ -133,23 +133,35 @@ def decide(seen: Seen, prepared: PreparedStudy, spec: ModelSpec) -> Prediction:
     if small is not None:
         decoded[small] = 0
     voxel_ml = prepared.brain.grid.voxel_ml
-    too_small = unbelieved_ml(decoded, voxel_ml, spec.smallest_ml)
-    believed = without_enhancement(decoded) if too_small else decoded
+    enhancing = _certainty("ET", decoded, regions, spec)
+    unbelieved = unbelieved_ml(decoded, voxel_ml, spec.smallest_ml)
+    if enhancing is not None and enhancing.verdict is not Verdict.OK:
+        unbelieved = int(np.count_nonzero(decoded == Tissue.ET)) * voxel_ml
+    believed = without_enhancement(decoded) if unbelieved else decoded
     threshold = core_threshold(believed, regions[CORE], spec.least_core_share)
     completed = with_core(believed, regions[CORE], threshold)
     added_ml = int(np.count_nonzero(completed != believed)) * voxel_ml
+    others = [_certainty(name, completed, regions, spec) for name in ("WT", "TC")]
     labels = to_native(completed, prepared).astype(np.uint8, copy=False)
     return Prediction(
         labels=LabelMap(labels, prepared.placement.native, TISSUE_NUMBERS),
         regions=regions,
         windows=seen.windows,
         views=seen.views,
-        unbelieved_ml=too_small,
+        unbelieved_ml=unbelieved,
         islands=small,
         core_threshold=threshold,
         added_core_ml=added_ml,
-        quality=check_certainty(completed, regions),
+        quality=tuple(finding for finding in (*others, enhancing) if finding is not None),
     )
+
+
+def _certainty(
+    name: str, labels: npt.NDArray[np.uint8], regions: npt.NDArray[np.float32], spec: ModelSpec
+) -> Finding | None:
+    mask = np.isin(labels, [int(tissue) for tissue in REGIONS[name]])
+    probability = regions[list(REGIONS).index(name)]
+    return check_certainty(name, mask, probability, spec.least_certainty.get(name))
 
 
 def _islands(

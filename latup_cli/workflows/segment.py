@@ -201,9 +201,13 @@ def _notes(found: Prediction, spec: ModelSpec) -> tuple[str, ...]:
             f"{spec.smallest_island_ml:g} mL, in which this model is not believed, is left out."
         )
     if found.unbelieved_ml:
+        smallest = spec.smallest_ml.get("ET", 0.0)
         notes.append(
             f"Only {found.unbelieved_ml:.3f} mL of enhancing tumor were found, less than the "
-            f"{spec.smallest_ml['ET']:g} mL from which this model is believed; they count as NCR."
+            f"{smallest:g} mL from which this model is believed; they count as NCR."
+            if found.unbelieved_ml < smallest
+            else f"{found.unbelieved_ml:.3f} mL of enhancing tumor were found, and the network is "
+            "too little sure of them to be believed; they count as NCR."
         )
     if found.added_core_ml:
         notes.append(

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latup_cli.domain.finding import Verdict
-from latup_cli.labels import Tissue
 from latup_cli.quality.certainty import check_certainty, expected_dice
 
 SHAPE = (6, 7, 8)
@@ -48,16 +47,22 @@ def test_the_promise_is_kept_on_the_mean(seed: int) -> None:
     assert expected_dice(mask, probability) == pytest.approx(np.mean(scores), abs=0.01)
 
 
-def test_each_region_that_was_found_is_judged() -> None:
-    """A sure whole tumor is fine, a doubtful core a warning with a hint; no ET, no word of it."""
-    labels = np.where(ball(), Tissue.ED, 0).astype(np.uint8)
-    labels[2, 3:5, 3:5] = Tissue.NCR
-    core = labels == Tissue.NCR
-    regions = np.stack([ball() * 1.0, core * 0.4, core * 0.1]).astype(np.float32)
-    whole, doubtful = check_certainty(labels, regions)
-    assert (whole.check, whole.subject, whole.verdict) == ("certainty", "WT", Verdict.OK)
-    assert whole.value == pytest.approx(1.0)
-    assert (doubtful.subject, doubtful.verdict) == ("TC", Verdict.WARNING)
-    assert "0.57" in doubtful.meaning
-    assert doubtful.hint
-    assert check_certainty(np.zeros_like(labels), regions) == ()
+@pytest.mark.parametrize(
+    ("least", "verdict"),
+    [(None, Verdict.OK), (0.5, Verdict.OK), (0.7, Verdict.WARNING), (0.9, Verdict.WARNING)],
+)
+def test_doubt_is_a_warning_below_the_model_s_limit(least: float | None, verdict: Verdict) -> None:
+    """The finding holds the promise, a hint only where it is too low; no limit, no warning."""
+    probability = np.where(ball(), 0.5, 0).astype(np.float32)
+    found = check_certainty("TC", ball(), probability, least)
+    assert found is not None
+    assert (found.check, found.subject, found.verdict) == ("certainty", "TC", verdict)
+    assert found.value == pytest.approx(2 / 3)
+    assert "0.67 for TC" in found.meaning
+    assert bool(found.hint) == (verdict is Verdict.WARNING)
+
+
+def test_what_was_not_found_is_not_judged() -> None:
+    """An empty mask promises nothing."""
+    nothing = np.zeros(SHAPE, dtype=np.bool_)
+    assert check_certainty("ET", nothing, nothing.astype(np.float32), 0.4) is None

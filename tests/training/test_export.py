@@ -136,9 +136,11 @@ def test_the_description_fits_the_graph(network: LatupNet, model: Path) -> None:
 def test_a_model_says_what_is_too_small_for_it() -> None:
     """As the settings do; without them, nothing is."""
     careful = replace(SETTINGS, smallest_et_ml=0.5, smallest_island_ml=0.2, least_core_share=0.4)
+    careful = replace(careful, least_certainty=(0.7, 0.0, 0.4))
     assert model_spec(careful).smallest_ml == {"ET": 0.5}
     assert model_spec(careful).smallest_island_ml == 0.2
     assert model_spec(careful).least_core_share == 0.4
+    assert model_spec(careful).least_certainty == {"WT": 0.7, "ET": 0.4}
     assert model_spec(SETTINGS).smallest_ml == {}
 
 

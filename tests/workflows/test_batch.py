@@ -255,7 +255,8 @@ def test_another_model_counts_as_another_setting(again: tuple[Path, Path], tmp_p
         {"spacing_mm": [2.0, 2.0, 2.0], "smallest_ml": {"ET": 0.01}},
         {"smallest_ml": {}, "smallest_island_ml": 0.01},
         {"smallest_island_ml": 0.0, "least_core_share": 0.4},
-        {"least_core_share": 0.0, "windows": [{**usual, "overlap": 0.25}]},
+        {"least_core_share": 0.0, "least_certainty": {"ET": 0.4}},
+        {"least_certainty": {}, "windows": [{**usual, "overlap": 0.25}]},
         {"windows": [], "precisions": {"bfloat16": {**short, "allowed_as_default": True}}},
     ):
         edited(other, **changed)

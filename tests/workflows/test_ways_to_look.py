@@ -175,6 +175,25 @@ def test_a_small_enhancing_tumor_becomes_necrosis(study: Path, own: Path) -> Non
     assert (np.asanyarray(said.dataobj)[..., 2] > 0.5).any()  # the network's own words
 
 
+def test_a_doubtful_enhancing_tumor_becomes_necrosis(study: Path, own: Path) -> None:
+    """ET that promises less than the model's least counts as NCR; the report says how little."""
+    kept = run(study, on_cpu(own), "kept")
+    sure = {f.subject: f for f in kept.report.quality if f.check == "certainty"}
+    assert sure.keys() == {"WT", "TC", "ET"}
+    assert not any("promise" in text for text in kept.report.warnings)
+    edited(own, least_certainty={"ET": sure["ET"].value - 0.001})
+    assert run(study, on_cpu(own), "believed").mask.read_bytes() == kept.mask.read_bytes()
+    edited(own, least_certainty={"ET": sure["ET"].value + 0.001})
+    dropped = run(study, on_cpu(own), "dropped")
+    were, are = voxels(kept.mask), voxels(dropped.mask)
+    np.testing.assert_array_equal(are, np.where(were == 4, 1, were))
+    still = {f.subject: f for f in dropped.report.quality if f.check == "certainty"}
+    assert still["ET"].value == sure["ET"].value
+    assert still["TC"].value == sure["TC"].value
+    assert any("too little sure" in text for text in dropped.report.warnings)
+    assert any("promise" in text and "ET" in text for text in dropped.report.warnings)
+
+
 def test_an_enhancing_tumor_of_the_smallest_volume_stays(study: Path, own: Path) -> None:
     """At the limit, ET is ET, and nothing is said."""
     kept = run(study, on_cpu(own), "kept")
