@@ -32,7 +32,8 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     given = parser.parse_args()
     model = load_model(given.model)
-    limits, spec = model.spec.least_certainty, replace(model.spec, least_certainty={})
+    limits = model.spec.least_certainty
+    spec = replace(model.spec, least_certainty={}, smallest_ml={})
     opened = open_engine(model.graph, InferenceSettings(device=Device("cpu")))
     pairs: dict[str, list[tuple[float, float, bool]]] = defaultdict(list)
     print("| patient | region | promised | Dice | limit |\n|---|---|---|---|---|")
