@@ -211,9 +211,9 @@ def _notes(found: Prediction, spec: ModelSpec) -> tuple[str, ...]:
         )
     if found.added_core_ml:
         notes.append(
-            "No enhancing tumor was found, and little core. Tumors without enhancement have a "
-            f"core too: {found.added_core_ml:.3f} mL that are likeliest to be core were taken "
-            f"from edema, so that at least {spec.least_core_share:.0%} of the tumor is core. "
+            "There is no enhancing tumor in this answer, and there was little core. Tumors without "
+            f"enhancement have a core too: {found.added_core_ml:.3f} mL that are likeliest to be "
+            f"core were taken from edema, toward {spec.least_core_share:.0%} of the tumor. "
             "Judge the border between core and edema by eye."
         )
     odd = (finding for finding in found.quality if finding.verdict is not Verdict.OK)
