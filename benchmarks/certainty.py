@@ -15,14 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from islands import predictions
 
-from latup_cli.config import Device, InferenceSettings
 from latup_cli.evaluation.overlap import dice
 from latup_cli.inference.models import load_model
-from latup_cli.labels import REGIONS, SCHEMES
-from latup_cli.workflows.engines import open_engine
-from latup_cli.workflows.labeled import find_labeled, load_labeled
-from latup_cli.workflows.predict import predict_prepared
+from latup_cli.labels import REGIONS
 
 
 def main() -> None:
@@ -34,18 +31,15 @@ def main() -> None:
     model = load_model(given.model)
     limits = model.spec.least_certainty
     spec = replace(model.spec, least_certainty={}, smallest_ml={})
-    opened = open_engine(model.graph, InferenceSettings(device=Device("cpu")))
     pairs: dict[str, list[tuple[float, float, bool]]] = defaultdict(list)
     print("| patient | region | promised | Dice | limit |\n|---|---|---|---|---|")
-    for patient in find_labeled(given.folders):
-        study = load_labeled(patient, spec, SCHEMES["brats2021"])
-        found = predict_prepared(study.prepared, spec, opened.predict)
+    for study, found in predictions(model, spec, given.folders):
         for finding in found.quality:
             region, value = finding.subject, finding.value
             real = dice(found.labels.region(region).data, study.labels.region(region).data)
             below = value < limits.get(region, 0.0)
             pairs[region].append((value, real, below))
-            cells = (patient.name, region, f"{value:.3f}", f"{real:.3f}", "below" if below else "")
+            cells = (study.name, region, f"{value:.3f}", f"{real:.3f}", "below" if below else "")
             print(f"| {' | '.join(cells)} |", flush=True)
     print(
         "\n| region | correlation | below the limit: masks, mean Dice, lowest | others, likewise |"

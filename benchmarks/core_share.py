@@ -15,14 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from islands import looks
 
-from latup_cli.config import Device, InferenceSettings
 from latup_cli.evaluation.overlap import dice
 from latup_cli.inference.models import Model, load_model
 from latup_cli.labels import SCHEMES, Tissue
-from latup_cli.workflows.engines import open_engine
-from latup_cli.workflows.labeled import find_labeled, load_labeled
-from latup_cli.workflows.predict import decide, look_at
+from latup_cli.workflows.predict import decide
 
 SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6)
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -46,22 +44,20 @@ def print_maps(path: Path) -> None:
 
 def print_patients(model: Model, folders: Sequence[Path]) -> None:
     """Dice of TC for every least share, of patients in whom the model finds no ET."""
-    opened = open_engine(model.graph, InferenceSettings(device=Device("cpu")))
     spec = replace(model.spec, least_core_share=0.0)
     print(f"| patient | {' | '.join(f'TC, at least {share:g}' for share in SHARES)} |")
     print("|---" * (1 + len(SHARES)) + "|")
-    patients = find_labeled(folders)
-    for patient in patients:
-        study = load_labeled(patient, spec, SCHEME)
-        seen = look_at(study.prepared, spec, opened.predict)
+    patients = 0
+    for study, seen in looks(model, spec, folders):
+        patients += 1
         if decide(seen, study.prepared, spec).labels.region("ET").data.any():
             continue
         row = []
         for share in SHARES:
             found = decide(seen, study.prepared, replace(spec, least_core_share=share)).labels
             row.append(dice(found.region("TC").data, study.labels.region("TC").data))
-        print(f"| {patient.name} | {' | '.join(f'{score:.3f}' for score in row)} |", flush=True)
-    print(f"Of {len(patients)} patients in all.")
+        print(f"| {study.name} | {' | '.join(f'{score:.3f}' for score in row)} |", flush=True)
+    print(f"Of {patients} patients in all.")
 
 
 def main() -> None:

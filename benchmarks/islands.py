@@ -11,7 +11,7 @@ the model was trained on, so that those that judge it stay apart.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,6 @@ import numpy as np
 
 from latup_cli.config import Device, InferenceSettings
 from latup_cli.domain.model import ModelSpec
-from latup_cli.domain.volume import LabelMap
 from latup_cli.evaluation.overlap import dice
 from latup_cli.evaluation.summary import is_enough_et
 from latup_cli.imaging.itk import components
@@ -28,7 +27,7 @@ from latup_cli.inference.models import Model, load_model
 from latup_cli.labels import REGIONS, SCHEMES
 from latup_cli.workflows.engines import open_engine
 from latup_cli.workflows.labeled import LabeledStudy, find_labeled, load_labeled
-from latup_cli.workflows.predict import predict_prepared
+from latup_cli.workflows.predict import Prediction, Seen, decide, look_at
 
 VOLUMES_ML = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -50,14 +49,22 @@ def effect(study: LabeledStudy, labels: np.ndarray, smallest_ml: float) -> list[
     return [*row, float(false), float(np.count_nonzero(out & tumor)) * voxel_ml]
 
 
-def predictions(
-    model: Model, spec: ModelSpec, folder: Path
-) -> Iterator[tuple[LabeledStudy, LabelMap]]:
-    """Every patient of a folder with what a model finds, decided as a description of it says."""
+def looks(
+    model: Model, spec: ModelSpec, folders: Sequence[Path]
+) -> Iterator[tuple[LabeledStudy, Seen]]:
+    """Every patient of some folders with what a model sees in it; nothing is decided yet."""
     opened = open_engine(model.graph, InferenceSettings(device=Device("cpu")))
-    for patient in find_labeled([folder]):
+    for patient in find_labeled(folders):
         study = load_labeled(patient, spec, SCHEMES["brats2021"])
-        yield study, predict_prepared(study.prepared, spec, opened.predict).labels
+        yield study, look_at(study.prepared, spec, opened.predict)
+
+
+def predictions(
+    model: Model, spec: ModelSpec, folders: Sequence[Path]
+) -> Iterator[tuple[LabeledStudy, Prediction]]:
+    """Every patient of some folders with what is found, decided as a description says."""
+    for study, seen in looks(model, spec, folders):
+        yield study, decide(seen, study.prepared, spec)
 
 
 def main() -> None:
@@ -69,9 +76,9 @@ def main() -> None:
     model = load_model(given.model)
     spec = replace(model.spec, smallest_island_ml=0.0)
     rows: dict[float, list[list[float]]] = {volume: [] for volume in VOLUMES_ML}
-    for study, predicted in predictions(model, spec, given.folder):
+    for study, predicted in predictions(model, spec, [given.folder]):
         for volume, found in rows.items():
-            found.append(effect(study, predicted.data, volume))
+            found.append(effect(study, predicted.labels.data, volume))
     print("| left out below, mL | WT | TC | ET | false pieces a patient | true tumor lost, mL |")
     print("|---|---|---|---|---|---|")
     for volume, found in rows.items():

@@ -44,8 +44,8 @@ def main() -> None:
     spec = replace(model.spec, smallest_ml={}, least_certainty={})
     enough: list[tuple[float, float]] = []  # volume found in mL, Dice
     others: list[tuple[float, float, float]] = []  # volume found, false and true of it, in mL
-    for study, predicted in predictions(model, spec, given.folder):
-        ours, theirs = predicted.region("ET"), study.labels.region("ET")
+    for study, predicted in predictions(model, spec, [given.folder]):
+        ours, theirs = predicted.labels.region("ET"), study.labels.region("ET")
         if is_enough_et(theirs.volume_ml):
             enough.append((ours.volume_ml, dice(ours.data, theirs.data)))
             continue

@@ -52,20 +52,25 @@ def decode(regions: npt.NDArray[np.float32], brain: npt.NDArray[np.bool_]) -> np
 
 
 def unbelieved_ml(
-    labels: npt.NDArray[np.uint8], voxel_ml: float, smallest_ml: Mapping[str, float]
+    labels: npt.NDArray[np.uint8],
+    voxel_ml: float,
+    smallest_ml: Mapping[str, float],
+    *,
+    doubted: bool = False,
 ) -> float:
-    """Volume in mL of an enhancing tumor that is too small to be believed.
+    """Volume in mL of an enhancing tumor that is too small or too doubtful to be believed.
 
     Args:
         labels: (i, j, k) in the numbers of `Tissue`: everything that was found in a study.
         voxel_ml: Volume of one voxel in mL.
         smallest_ml: Region to the volume from which it is believed; see `ModelSpec`.
+        doubted: Whether the network is too little sure of it, however large it is.
 
     Returns:
-        The total volume of ET if there is any and it is less than that, else 0.
+        The total volume of ET if there is any and it is not believed, else 0.
     """
     found = int(np.count_nonzero(labels == Tissue.ET)) * voxel_ml
-    return found if found < smallest_ml.get("ET", 0.0) else 0.0
+    return found if doubted or found < smallest_ml.get("ET", 0.0) else 0.0
 
 
 def without_enhancement(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from latup_cli.domain.volume import LabelMap, Mask
 from latup_cli.inference.decode import decode, with_core, without_enhancement
 from latup_cli.labels import REGIONS, LabelScheme
 from latup_cli.preprocess.restore import onto, to_native
-from latup_cli.workflows.predict import CORE, TISSUE_NUMBERS, Prediction
+from latup_cli.workflows.predict import TISSUE_NUMBERS, Prediction
 
 _HALF = 0.5
 
@@ -64,9 +64,10 @@ def on_native_grid(
     if found.islands is not None:
         decoded[onto(found.islands[None].astype(np.float32), prepared, native)[0] > 0] = 0
     decoded = without_enhancement(decoded) if found.unbelieved_ml else decoded
-    decoded = with_core(decoded, regions[CORE], found.core_threshold)
+    by_name = dict(zip(REGIONS, regions, strict=True))
+    decoded = with_core(decoded, by_name["TC"], found.core_threshold)
     labels = LabelMap(decoded, native, TISSUE_NUMBERS)
-    kept = dict(zip(REGIONS, regions, strict=True)) if probabilities else {}
+    kept = by_name if probabilities else {}
     return Segmentation(labels.renumbered(scheme), Mask(inside, native), _clipped(kept))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +23,12 @@ from latup_cli.inference.decode import (
 )
 from latup_cli.inference.mirrors import VIEWS, mirrored
 from latup_cli.inference.windows import Array, Predict, WindowPlan, plan_windows, predict_image
-from latup_cli.labels import REGIONS, SCHEMES, Tissue
+from latup_cli.labels import REGIONS, SCHEMES
 from latup_cli.preprocess.restore import to_native, to_native_block
 from latup_cli.quality.certainty import check_certainty
 
 TISSUE_NUMBERS = SCHEMES["brats2023"]
 """The numbers of `Tissue`, in which the network is decoded."""
-
-CORE = list(REGIONS).index("TC")
-"""Where `Prediction.regions` has the tumor core."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,15 +130,15 @@ def decide(seen: Seen, prepared: PreparedStudy, spec: ModelSpec) -> Prediction:
     if small is not None:
         decoded[small] = 0
     voxel_ml = prepared.brain.grid.voxel_ml
-    enhancing = _certainty("ET", decoded, regions, spec)
-    unbelieved = unbelieved_ml(decoded, voxel_ml, spec.smallest_ml)
-    if enhancing is not None and enhancing.verdict is not Verdict.OK:
-        unbelieved = int(np.count_nonzero(decoded == Tissue.ET)) * voxel_ml
+    probability = dict(zip(REGIONS, regions, strict=True))
+    enhancing = _certainty("ET", decoded, probability, spec)
+    doubted = enhancing is not None and enhancing.verdict is not Verdict.OK
+    unbelieved = unbelieved_ml(decoded, voxel_ml, spec.smallest_ml, doubted=doubted)
     believed = without_enhancement(decoded) if unbelieved else decoded
-    threshold = core_threshold(believed, regions[CORE], spec.least_core_share)
-    completed = with_core(believed, regions[CORE], threshold)
+    threshold = core_threshold(believed, probability["TC"], spec.least_core_share)
+    completed = with_core(believed, probability["TC"], threshold)
     added_ml = int(np.count_nonzero(completed != believed)) * voxel_ml
-    others = [_certainty(name, completed, regions, spec) for name in ("WT", "TC")]
+    others = [_certainty(name, completed, probability, spec) for name in ("WT", "TC")]
     labels = to_native(completed, prepared).astype(np.uint8, copy=False)
     return Prediction(
         labels=LabelMap(labels, prepared.placement.native, TISSUE_NUMBERS),
@@ -157,11 +154,13 @@ def decide(seen: Seen, prepared: PreparedStudy, spec: ModelSpec) -> Prediction:
 
 
 def _certainty(
-    name: str, labels: npt.NDArray[np.uint8], regions: npt.NDArray[np.float32], spec: ModelSpec
+    name: str,
+    labels: npt.NDArray[np.uint8],
+    probability: Mapping[str, npt.NDArray[np.float32]],
+    spec: ModelSpec,
 ) -> Finding | None:
     mask = np.isin(labels, [int(tissue) for tissue in REGIONS[name]])
-    probability = regions[list(REGIONS).index(name)]
-    return check_certainty(name, mask, probability, spec.least_certainty.get(name))
+    return check_certainty(name, mask, probability[name], spec.least_certainty.get(name))
 
 
 def _islands(

@@ -10,11 +10,13 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import ndimage
 
 from latup_cli.config import SegmentSettings
 from latup_cli.domain.grid import Grid
+from latup_cli.domain.study import PreparedStudy
 from latup_cli.domain.volume import LabelMap, Volume
 from latup_cli.inference.models import load_model
 from latup_cli.inference.windows import Array
@@ -26,7 +28,7 @@ from latup_cli.workflows import segment as workflow
 from latup_cli.workflows.batch import run_batch
 from latup_cli.workflows.engines import Opened, open_engine
 from latup_cli.workflows.native import on_native_grid
-from latup_cli.workflows.predict import plan_prepared, predict_prepared
+from latup_cli.workflows.predict import Prediction, plan_prepared, predict_prepared
 from latup_cli.workflows.results import Segmented
 from latup_cli.workflows.segment import segment_study
 from tests.fixtures.cohorts import batch_on_cpu, masks
@@ -41,6 +43,23 @@ SMALL = {"shape": [16, 24, 16], "overlap": 0.5, "dice": {"WT": 0.8}}
 def own(model: Path, tmp_path: Path) -> Path:
     """A copy of the model whose description may be changed."""
     return Path(shutil.copytree(model, tmp_path / "own"))
+
+
+def asked(study: Path, own: Path) -> tuple[Prediction, PreparedStudy]:
+    """What a model says of a study, and what it was shown."""
+    model = load_model(own)
+    prepared = prepare(as_aligned(load_study(find_study(study))), model.spec)
+    opened = open_engine(model.graph, on_cpu(own).inference)
+    return predict_prepared(prepared, model.spec, opened.predict), prepared
+
+
+def moved_nowhere(study: Path, own: Path) -> npt.NDArray[np.uint8]:
+    """Labels by the way to another grid, if that is the study's own."""
+    found, prepared = asked(study, own)
+    native = prepared.placement.native
+    return on_native_grid(
+        found, prepared, native, SCHEMES["brats2021"], probabilities=False
+    ).labels.data
 
 
 @pytest.fixture
@@ -206,10 +225,7 @@ def test_an_enhancing_tumor_of_the_smallest_volume_stays(study: Path, own: Path)
 def test_what_is_not_believed_is_not_believed_on_any_grid(study: Path, own: Path) -> None:
     """On the grid of a T1ce that lay elsewhere, ET is gone as well, and becomes core."""
     edited(own, smallest_ml={"ET": 100.0})
-    model = load_model(own)
-    prepared = prepare(as_aligned(load_study(find_study(study))), model.spec)
-    opened = open_engine(model.graph, on_cpu(own).inference)
-    found = predict_prepared(prepared, model.spec, opened.predict)
+    found, prepared = asked(study, own)
     assert 0 < found.unbelieved_ml < 100
     affine = prepared.placement.native.ras_from_voxel.copy()
     affine[:3, 3] += 0.4
@@ -241,14 +257,7 @@ def test_a_tumor_without_enhancement_has_a_core_on_every_grid(study: Path, own: 
     assert after["TC"] == pytest.approx(share * after["WT"], rel=0.02)
     (note,) = (text for text in done.report.warnings if "likeliest to be core" in text)
     assert f"{after['TC'] - before['TC']:.3f} mL" in note
-    model = load_model(own)
-    prepared = prepare(as_aligned(load_study(find_study(study))), model.spec)
-    opened = open_engine(model.graph, on_cpu(own).inference)
-    found = predict_prepared(prepared, model.spec, opened.predict)
-    same = on_native_grid(
-        found, prepared, prepared.placement.native, SCHEMES["brats2021"], probabilities=False
-    )
-    np.testing.assert_array_equal(same.labels.data, voxels(done.mask))
+    np.testing.assert_array_equal(moved_nowhere(study, own), voxels(done.mask))
 
 
 # --- islands ------------------------------------------------------------------------------
@@ -276,11 +285,4 @@ def test_small_islands_are_left_out_on_every_grid(own: Path, tmp_path: Path) -> 
     np.testing.assert_array_equal(are, np.where(pieces == 1 + sizes.argmax(), were, 0))
     (warning,) = (text for text in alone.report.warnings if "is left out" in text)
     assert f"{sizes.sum() - sizes.max():.3f} mL" in warning
-    model = load_model(own)
-    prepared = prepare(as_aligned(load_study(find_study(study))), model.spec)
-    opened = open_engine(model.graph, on_cpu(own).inference)
-    found = predict_prepared(prepared, model.spec, opened.predict)
-    same = on_native_grid(
-        found, prepared, prepared.placement.native, SCHEMES["brats2021"], probabilities=False
-    )
-    np.testing.assert_array_equal(same.labels.data, are)
+    np.testing.assert_array_equal(moved_nowhere(study, own), are)
