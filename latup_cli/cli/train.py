@@ -47,6 +47,10 @@ def train(
         Path | None,
         typer.Option(help="Shapes of other tumors (.npz), for simulate_probability."),
     ] = None,
+    lesions: Annotated[
+        Path | None,
+        typer.Option(help="Lesions of other patients (.npz), for lesion_probability."),
+    ] = None,
     labels_in: Annotated[
         str, typer.Option("--labels-in", help="Label scheme of the segmentations.")
     ] = AUTO,
@@ -102,6 +106,7 @@ def train(
             initial=_source_model(init),
             appearances=appearances,
             shapes=shapes,
+            lesions=lesions,
             device=Device.parse(device),
             hours=time_limit,
         )

@@ -102,6 +102,19 @@ class AppearancesError(TrainingError, ValueError):
         return f"{self.args[0]} is not there, or is no table of how tumors look."
 
 
+class LesionsError(TrainingError, ValueError):
+    """A file holds no lesions."""
+
+    hint = "weights/cut_lesions.py writes them."
+    exit_code = 3
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is not there, or holds no lesions."
+
+
 class ShapesError(TrainingError, ValueError):
     """A file holds no shapes of tumors."""
 

@@ -15,6 +15,7 @@ from latup_cli.training.augment import augment, intensities
 from latup_cli.training.bias import shaded
 from latup_cli.training.cases import Case
 from latup_cli.training.hardware import Place
+from latup_cli.training.lesions import Lesions, implanted
 from latup_cli.training.mix import Sample, mix
 from latup_cli.training.settings import TrainSettings
 from latup_cli.training.simulate import Shapes, grown, place_in, regions_in
@@ -34,6 +35,7 @@ class Crops(Dataset[Sample]):
         settings: The run's.
         appearances: Tumors whose contrasts are borrowed; None for none.
         shapes: Tumors that are drawn into crops, with these contrasts; None for none.
+        lesions: Lesions that are put into crops; None for none.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Crops(Dataset[Sample]):
         settings: TrainSettings,
         appearances: Appearances | None = None,
         shapes: Shapes | None = None,
+        lesions: Lesions | None = None,
     ) -> None:
         self.cases = cases
         self.settings = settings
         self.appearances = appearances
         self.shapes = shapes
+        self.lesions = lesions
         self._changes: Compose | None = None
 
     def __getitem__(self, index: int) -> Sample:
@@ -57,7 +61,12 @@ class Crops(Dataset[Sample]):
         random = np.random.default_rng([settings.seed, 1, index])
         if self._changes is None:  # made here, so that a worker process has its own
             self._changes = intensities(settings)
-        image, target = self._drawn(self.cases[order[position]], random)
+        turn = draw_turn(settings, random)
+        image, target = self._drawn(self.cases[order[position]], turn, random)
+        if self.lesions and random.random() < settings.lesion_probability:
+            image, target = implanted(
+                (image, target), self.lesions, turn, settings.spacing_mm, random
+            )
         if self.appearances and random.random() < settings.paint_probability:
             image = painted(image, target, self.appearances, random)
         if random.random() < settings.bias_probability:
@@ -65,8 +74,8 @@ class Crops(Dataset[Sample]):
         seed = int(random.integers(2**31))
         return augment(image, self._changes, settings.drop_probability, seed), target
 
-    def _drawn(self, case: Case, random: np.random.Generator) -> Sample:
-        settings, turn = self.settings, draw_turn(self.settings, random)
+    def _drawn(self, case: Case, turn: Turn, random: np.random.Generator) -> Sample:
+        settings = self.settings
         scan = int(random.integers(2**31))  # a tumor that is mixed in was scanned like its host
         if self.shapes and self.appearances and random.random() < settings.simulate_probability:
             tumor = self.shapes.draw(random, settings.simulate_without_et_share)

@@ -57,6 +57,7 @@ class TrainSettings:
         simulate_probability: Probability that a crop gets a tumor of a given shape instead.
         simulate_without_et_share: Share of these tumors that are drawn from the shapes without
             enhancing tumor; the others are drawn from all.
+        lesion_probability: Probability that a crop gets lesions that are had as cubes only.
         slice_probability: Probability that a crop is seen as if scanned in thick slices.
         slice_mm: Smallest and largest distance between such slices.
         paint_probability: Probability that a crop's tumor gets the contrasts of another one.
@@ -113,6 +114,7 @@ class TrainSettings:
     mix_probability: float = 0.0
     simulate_probability: float = 0.0
     simulate_without_et_share: float = 0.0
+    lesion_probability: float = 0.0
     slice_probability: float = 0.0
     slice_mm: tuple[float, float] = (2.0, 6.5)
     paint_probability: float = 0.0

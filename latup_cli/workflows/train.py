@@ -37,6 +37,7 @@ from latup_cli.training.checkpoint import RunState
 from latup_cli.training.crops import Crops
 from latup_cli.training.export import export_model, model_spec
 from latup_cli.training.hardware import Place, choose_place, this_machine
+from latup_cli.training.lesions import Lesions
 from latup_cli.training.logs import logging_to
 from latup_cli.training.loop import FALSE_ET, Progress, Validate, new_run, train
 from latup_cli.training.network import LatupNet
@@ -103,6 +104,7 @@ class TrainRequest:
         initial: A source model or checkpoint to start from.
         appearances: A table of how other tumors look, beside those that are trained on.
         shapes: Shapes of other tumors, to be drawn into the patients.
+        lesions: Lesions of other patients, to be put into these.
         device: Where to train.
         hours: Stop after so many hours, with a checkpoint; None for no limit.
     """
@@ -114,6 +116,7 @@ class TrainRequest:
     initial: Path | None = None
     appearances: Path | None = None
     shapes: Path | None = None
+    lesions: Path | None = None
     device: Device = field(default_factory=Device)
     hours: float | None = None
 
@@ -294,8 +297,10 @@ def _run(
         TrainingInterruptedError: After a signal.
     """
     started = time.monotonic()
+    settings = request.settings
     shapes = Shapes.load(request.shapes) if request.shapes else None
-    crops = Crops(cases, request.settings, _appearances(request, cases), shapes)
+    lesions = Lesions.load(request.lesions) if request.lesions else None
+    crops = Crops(cases, settings, _appearances(request, cases), shapes, lesions)
     steps = train(state, crops, validate, request.run_dir, place=place)
     log_of = logging_to(request.run_dir, state.step) if place.is_first else nullcontext(report)
     with log_of as log, interruptible(at_once=()) as stop:
@@ -306,7 +311,7 @@ def _run(
             if stop.is_set() or (request.hours is not None and hours >= request.hours):
                 steps.close()
         if stop.is_set():
-            raise TrainingInterruptedError(state.step, request.settings.steps)
+            raise TrainingInterruptedError(state.step, settings.steps)
 
 
 def _appearances(request: TrainRequest, cases: Sequence[Case]) -> Appearances | None:
