@@ -35,6 +35,7 @@ from latup_cli.config import (
     weights_root,
 )
 from latup_cli.inference.models import Graph, load_model
+from latup_cli.inference.processor import AMX, AVX512_BF16, read_processor
 from latup_cli.inference.windows import Array
 from latup_cli.workflows.engines import Opened, open_engine
 
@@ -47,8 +48,16 @@ WAYS = (
 
 
 def ways(graph: Graph) -> list[tuple[str, str]]:
-    """Engines and precisions that the model has weights for."""
-    return [way for way in WAYS if way[1] != INT8 or INT8 in graph.precisions]
+    """Engines and precisions that the model has weights for, and the processor arithmetic."""
+    possible = {FLOAT32, *({INT8} & set(graph.precisions))}
+    if computes_in_bfloat16():
+        possible.add(BFLOAT16)
+    return [way for way in WAYS if way[1] in possible]
+
+
+def computes_in_bfloat16() -> bool:
+    """Whether this processor does; OpenVINO does not emulate it."""
+    return bool(read_processor().features & {AMX, AVX512_BF16})
 
 
 def opened(graph: Graph, engine: str, precision: str, threads: int = 0) -> Opened:

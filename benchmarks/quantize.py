@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from engines import memory_per_voxel
+from engines import computes_in_bfloat16, memory_per_voxel
 from precision import CaseDice, Variant, compared, masks
 
 from latup_cli.config import BFLOAT16, FLOAT32, INT8
@@ -152,7 +152,11 @@ def measured(model: Model, graph: bytes, folder: Path) -> dict[str, dict[str, ob
     """The field "precisions", from runs of a copy of the model."""
     spec, scheme = model.spec, label_scheme("brats2021")
     studies = [load_labeled(patient, spec, scheme) for patient in find_labeled([folder])]
-    files = {INT8: (FILE, hashlib.sha256(graph).hexdigest()), BFLOAT16: (spec.weights, spec.sha256)}
+    files = {INT8: (FILE, hashlib.sha256(graph).hexdigest())}
+    if computes_in_bfloat16():
+        files[BFLOAT16] = (spec.weights, spec.sha256)
+    else:
+        print("bfloat16 is not measured, and so no default: this processor does not compute in it")
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "model"
         shutil.copytree(model.path.parent, copy)
