@@ -89,7 +89,7 @@ def implanted(
         random: Draws lesions, places and what is used of them.
 
     Returns:
-        Image and target; the host itself if it shows no brain.
+        Image and target, in new memory; those of the host if it shows no brain.
     """
     lies = Turn(
         (spacing_mm / lesions.spacing_mm)[:, None] * turn.block_from_window,
