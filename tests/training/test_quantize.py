@@ -11,6 +11,7 @@ from onnx import NodeProto, TensorProto, helper, load_model_from_string, numpy_h
 
 from latup_cli.inference.models import Graph
 from latup_cli.inference.openvino_engine import open_on_cpu
+from latup_cli.inference.processor import AVX2, AVX512_VNNI, AVX_VNNI, read_processor
 from tests.training.graphs import graph_of
 
 pytest.importorskip("nncf")
@@ -302,4 +303,11 @@ def test_int8_is_the_same_in_another_engine(network: bytes, tmp_path: Path) -> N
     result = load_model_from_string(found.graph).graph.output[0].name
     ((theirs,),) = outputs_of(load_model_from_string(found.graph), [result], [window])
     ours = run(found.graph, window, tmp_path)
-    np.testing.assert_allclose(ours, theirs, atol=0.02)
+    np.testing.assert_allclose(ours, theirs, atol=0.02 if _adds_exactly() else 0.2)
+    assert np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1)) > 0.95
+
+
+def _adds_exactly() -> bool:
+    """Without VNNI, x86 adds products of int8 in 16 bits, where sums of large ones saturate."""
+    features = read_processor().features
+    return AVX2 not in features or bool(features & {AVX_VNNI, AVX512_VNNI})
