@@ -35,7 +35,8 @@ from latup_cli.config import (
     weights_root,
 )
 from latup_cli.inference.models import Graph, load_model
-from latup_cli.inference.processor import AMX, AVX512_BF16, read_processor
+from latup_cli.inference.precision import computes_in_bfloat16
+from latup_cli.inference.processor import read_processor
 from latup_cli.inference.windows import Array
 from latup_cli.workflows.engines import Opened, open_engine
 
@@ -48,16 +49,11 @@ WAYS = (
 
 
 def ways(graph: Graph) -> list[tuple[str, str]]:
-    """Engines and precisions that the model has weights for, and the processor arithmetic."""
+    """Engines and precisions that the model has weights for, and this processor computes in."""
     possible = {FLOAT32, *({INT8} & set(graph.precisions))}
-    if computes_in_bfloat16():
+    if computes_in_bfloat16(read_processor()):
         possible.add(BFLOAT16)
     return [way for way in WAYS if way[1] in possible]
-
-
-def computes_in_bfloat16() -> bool:
-    """Whether this processor does; OpenVINO does not emulate it."""
-    return bool(read_processor().features & {AMX, AVX512_BF16})
 
 
 def opened(graph: Graph, engine: str, precision: str, threads: int = 0) -> Opened:

@@ -22,13 +22,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from engines import computes_in_bfloat16, memory_per_voxel
+from engines import memory_per_voxel
 from precision import CaseDice, Variant, compared, masks
 
 from latup_cli.config import BFLOAT16, FLOAT32, INT8
 from latup_cli.imaging.atomic import replacing, write_text
 from latup_cli.inference.models import SPEC_FILE, Graph, Model, load_model
 from latup_cli.inference.openvino_engine import open_on_cpu
+from latup_cli.inference.precision import computes_in_bfloat16
+from latup_cli.inference.processor import read_processor
 from latup_cli.labels import REGIONS, label_scheme
 from latup_cli.training.quantize import AGREEMENT as AGREEMENT_IN_CALIBRATION
 from latup_cli.training.quantize import Array, quantize, quantize_like
@@ -153,7 +155,7 @@ def measured(model: Model, graph: bytes, folder: Path) -> dict[str, dict[str, ob
     spec, scheme = model.spec, label_scheme("brats2021")
     studies = [load_labeled(patient, spec, scheme) for patient in find_labeled([folder])]
     files = {INT8: (FILE, hashlib.sha256(graph).hexdigest())}
-    if computes_in_bfloat16():
+    if computes_in_bfloat16(read_processor()):
         files[BFLOAT16] = (spec.weights, spec.sha256)
     else:
         print("bfloat16 is not measured, and so no default: this processor does not compute in it")

@@ -89,40 +89,35 @@ class TrainingInterruptedError(TrainingError):
         return f"Interrupted after step {step} of {steps}; there is a checkpoint."
 
 
-class AppearancesError(TrainingError, ValueError):
+class _TrainingFileError(TrainingError, ValueError):
+    """A file that training was told to draw from holds something else."""
+
+    exit_code = 3
+    problem: str
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} is not there, or {self.problem}."
+
+
+class AppearancesError(_TrainingFileError):
     """A file is no table of how tumors look."""
 
     hint = "weights/measure_appearances.py writes one."
-    exit_code = 3
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-
-    def __str__(self) -> str:
-        return f"{self.args[0]} is not there, or is no table of how tumors look."
+    problem = "is no table of how tumors look"
 
 
-class LesionsError(TrainingError, ValueError):
+class LesionsError(_TrainingFileError):
     """A file holds no lesions."""
 
     hint = "weights/cut_lesions.py writes them."
-    exit_code = 3
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-
-    def __str__(self) -> str:
-        return f"{self.args[0]} is not there, or holds no lesions."
+    problem = "holds no lesions"
 
 
-class ShapesError(TrainingError, ValueError):
+class ShapesError(_TrainingFileError):
     """A file holds no shapes of tumors."""
 
     hint = "weights/measure_shapes.py writes them."
-    exit_code = 3
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-
-    def __str__(self) -> str:
-        return f"{self.args[0]} is not there, or holds no shapes of tumors."
+    problem = "holds no shapes of tumors"

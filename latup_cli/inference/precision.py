@@ -89,9 +89,14 @@ def choose_precision(
         return _by_table(processor, offered)
     if asked == INT8 and INT8 not in offered:
         raise PrecisionMissingError(INT8)
-    if asked == BFLOAT16 and not processor.features & {AMX, AVX512_BF16}:
+    if asked == BFLOAT16 and not computes_in_bfloat16(processor):
         raise DeviceError("bfloat16", "this processor does not compute in it")
     return Precision(asked, f"{asked} was asked for")
+
+
+def computes_in_bfloat16(processor: Processor) -> bool:
+    """Whether it does; OpenVINO emulates nothing."""
+    return bool(processor.features & {AMX, AVX512_BF16})
 
 
 def rule_for(processor: Processor) -> Rule:
