@@ -19,7 +19,7 @@ from latup_cli.training.lesions import Lesions, implanted
 from latup_cli.training.mix import Sample, mix
 from latup_cli.training.settings import TrainSettings
 from latup_cli.training.simulate import Shapes, grown, place_in, regions_in
-from latup_cli.training.slices import in_thick_slices
+from latup_cli.training.slices import Scan, draw_scan, in_slices
 from latup_cli.training.turn import Turn, draw_turn, reach, turned
 
 _ROUNDING = 1e-3  # z-score that interpolation may leave where there is no brain
@@ -61,11 +61,11 @@ class Crops(Dataset[Sample]):
         random = np.random.default_rng([settings.seed, 1, index])
         if self._changes is None:  # made here, so that a worker process has its own
             self._changes = intensities(settings)
-        turn = draw_turn(settings, random)
-        image, target = self._drawn(self.cases[order[position]], turn, random)
+        turn, scan = draw_turn(settings, random), draw_scan(settings, random)
+        image, target = self._drawn(self.cases[order[position]], turn, scan, random)
         if self.lesions and random.random() < settings.lesion_probability:
             image, target = implanted(
-                (image, target), self.lesions, turn, settings.spacing_mm, random
+                (image, target), self.lesions, turn, scan, settings.spacing_mm, random
             )
         if self.appearances and random.random() < settings.paint_probability:
             image = painted(image, target, self.appearances, random)
@@ -74,9 +74,9 @@ class Crops(Dataset[Sample]):
         seed = int(random.integers(2**31))
         return augment(image, self._changes, settings.drop_probability, seed), target
 
-    def _drawn(self, case: Case, turn: Turn, random: np.random.Generator) -> Sample:
+    def _drawn(self, case: Case, turn: Turn, scan: Scan, random: np.random.Generator) -> Sample:
+        """A crop with its own tumor, a simulated one, or another patient's scanned like its own."""
         settings = self.settings
-        scan = int(random.integers(2**31))  # a tumor that is mixed in was scanned like its host
         if self.shapes and self.appearances and random.random() < settings.simulate_probability:
             tumor = self.shapes.draw(random, settings.simulate_without_et_share)
             brain = _size(case)
@@ -106,25 +106,23 @@ def batches(crops: Crops, first_step: int, place: Place) -> Iterator[Sample]:
     yield from loader
 
 
-def window(case: Case, center: Shape, turn: Turn, settings: TrainSettings, scan: int) -> Sample:
-    """A window around a voxel, turned; perhaps as if scanned in thick slices.
+def window(case: Case, center: Shape, turn: Turn, settings: TrainSettings, scan: Scan) -> Sample:
+    """A window around a voxel, turned, as if scanned like this.
 
     Args:
         case: The patient.
         center: The first voxel behind the window's center.
         turn: How the window lies.
         settings: The run's.
-        scan: Seed that decides on slices.
+        scan: In which slices.
 
     Returns:
         Image (modalities, *window), 0 outside the brain, and target (3, *window) in [0, 1].
     """
-    middle, random = np.array(center) - 0.5, np.random.default_rng(scan)
+    middle = np.array(center) - 0.5
     box = reach(turn, middle, settings.window, case.target.shape[1:])
     image = torch.from_numpy(case.image[(slice(None), *box.slices)].astype(np.float32))
-    if random.random() < settings.slice_probability:
-        least, most = (mm / settings.spacing_mm for mm in settings.slice_mm)
-        image = in_thick_slices(image, (least, most), random)
+    image = in_slices(image, scan, (settings.spacing_mm,) * 3)
     target = torch.from_numpy(case.target[(slice(None), *box.slices)].astype(np.float32))
     both = turned(torch.cat([image, target]), middle - box.start, turn, settings.window)
     seen, shares = both[: len(image)], both[len(image) :] / 255.0

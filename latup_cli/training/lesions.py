@@ -20,6 +20,7 @@ from latup_cli.domain.grid import Box, Shape
 from latup_cli.errors import LesionsError
 from latup_cli.labels import MODALITIES, REGIONS
 from latup_cli.training.mix import Sample, mix
+from latup_cli.training.slices import Scan, in_slices
 from latup_cli.training.tables import reading
 from latup_cli.training.turn import Turn, turned
 
@@ -77,7 +78,12 @@ class Lesions:
 
 
 def implanted(
-    host: Sample, lesions: Lesions, turn: Turn, spacing_mm: float, random: np.random.Generator
+    host: Sample,
+    lesions: Lesions,
+    turn: Turn,
+    scan: Scan,
+    spacing_mm: float,
+    random: np.random.Generator,
 ) -> Sample:
     """The host with up to three lesions at places of its own; where it has a tumor, they cover it.
 
@@ -85,6 +91,7 @@ def implanted(
         host: Image and target.
         lesions: What is drawn from.
         turn: How the host's window lies; the lesions are mirrored, turned and scaled likewise.
+        scan: How the host was scanned; the lesions were likewise.
         spacing_mm: Size of the host's voxels.
         random: Draws lesions, places and what is used of them.
 
@@ -101,7 +108,8 @@ def implanted(
         place = brain[int(random.integers(len(brain)))].numpy()
         box = _around(place, lies, lesions.images.shape[2:], image.shape[1:])
         here = (slice(None), *box.slices)
-        lesion = _placed(lesions, place - np.array(box.start), lies, box.shape, random)
+        lesion = _drawn(lesions, scan, random)
+        lesion = _placed(lesion, place - np.array(box.start), lies, box.shape, random)
         image[here], target[here] = mix((image[here], target[here]), lesion, random)
     return image, target
 
@@ -116,17 +124,23 @@ def _around(
     return Box((i, j, k), (a, b, c))
 
 
+def _drawn(lesions: Lesions, scan: Scan, random: np.random.Generator) -> Sample:
+    """One of the cubes, as if scanned like this."""
+    drawn = int(random.integers(len(lesions.images)))
+    image = torch.from_numpy(lesions.images[drawn].astype(np.float32))
+    target = torch.from_numpy(lesions.targets[drawn].astype(np.float32)) / _FULL
+    return in_slices(image, scan, lesions.spacing_mm.tolist()), target
+
+
 def _placed(
-    lesions: Lesions,
+    lesion: Sample,
     place: npt.NDArray[np.int_],
     lies: Turn,
     window: Shape,
     random: np.random.Generator,
 ) -> Sample:
-    """One of the cubes, rounded, with its middle at a voxel of a window that is empty otherwise."""
-    drawn = int(random.integers(len(lesions.images)))
-    image = torch.from_numpy(lesions.images[drawn].astype(np.float32))
-    target = torch.from_numpy(lesions.targets[drawn].astype(np.float32)) / _FULL
+    """A cube, rounded, with its middle at a voxel of a window that is empty otherwise."""
+    image, target = lesion
     used = _rounded(image.shape[1:], float(random.uniform(*_RADIUS)))
     away = np.array(window) / 2.0 - _HALF - place  # of the window's middle from the place
     middle = np.array(image.shape[1:]) / 2.0 - _HALF

@@ -16,6 +16,7 @@ from latup_cli.training.crops import Crops
 from latup_cli.training.lesions import Lesions, implanted
 from latup_cli.training.mix import Sample
 from latup_cli.training.settings import TrainSettings
+from latup_cli.training.slices import THIN, Scan
 from latup_cli.training.turn import Turn, draw_turn
 from tests.properties.strategies import LAW, SEEDS
 
@@ -45,7 +46,7 @@ def host() -> Sample:
 @LAW
 def test_a_lesion_is_seen_where_it_is_labeled(seed: int) -> None:
     """Labeled voxels are the lesion's, healthy ones the brain's or what was around the lesion."""
-    image, target = implanted(host(), cubes(), UNTURNED, 1.0, np.random.default_rng(seed))
+    image, target = implanted(host(), cubes(), UNTURNED, THIN, 1.0, np.random.default_rng(seed))
     assert (image[:, target[0] == 1.0] == LESION).all()
     healthy = image[:, :, 6:][:, target[0, :, 6:] == 0.0]
     assert set(healthy.unique().tolist()) <= {0.0, HEALTHY, OTHER}
@@ -59,7 +60,7 @@ def test_nothing_is_put_outside_the_brain(seed: int) -> None:
     random, given_host = np.random.default_rng(seed), host()
     settings = TrainSettings(window=WINDOW[:1] * 3, rotation_rad=1.0, flips=(0.5, 0.5, 0.5))
     turn = draw_turn(settings, random)
-    image, target = implanted(given_host, cubes((2.0, 1.0, 0.5)), turn, 1.0, random)
+    image, target = implanted(given_host, cubes((2.0, 1.0, 0.5)), turn, THIN, 1.0, random)
     assert not image[:, :6].any()
     assert not target[:, :6].any()
     assert torch.equal(given_host[0], host()[0])
@@ -74,17 +75,34 @@ def test_a_lesion_keeps_its_size_in_millimeters(monkeypatch: pytest.MonkeyPatch)
     longest = torch.zeros(3)
     for seed in range(30):
         random = np.random.default_rng(seed)
-        _, target = implanted((brain, empty), lesions, UNTURNED, 1.0, random)
+        _, target = implanted((brain, empty), lesions, UNTURNED, THIN, 1.0, random)
         lengths = [target[0].sum(dim=axis).max() for axis in range(3)]
         longest = torch.maximum(longest, torch.stack(lengths))
     np.testing.assert_allclose(longest, (8.0, 4.0, 2.0), atol=0.3)
+
+
+def test_a_lesion_is_scanned_like_its_host() -> None:
+    """Its edge is as sharp as before along two axes, and blurred across the slices."""
+    brain = torch.full((4, 40, 40, 40), OTHER)
+    scan = Scan(((2, 4.0), None, None, None))
+    for seed in range(8):
+        image, target = implanted(
+            (brain, torch.zeros((3, 40, 40, 40))),
+            cubes(),
+            UNTURNED,
+            scan,
+            1.0,
+            np.random.default_rng(seed),
+        )
+        assert (image[1:, target[0] == 1.0] == LESION).all()
+        assert (image[0, target[0] == 1.0] < LESION).any()
 
 
 def test_a_crop_without_brain_stays_as_it_is() -> None:
     """There is no place for a lesion in it."""
     nothing = torch.zeros((4, *WINDOW))
     image, target = implanted(
-        (nothing, nothing[:3]), cubes(), UNTURNED, 1.0, np.random.default_rng(0)
+        (nothing, nothing[:3]), cubes(), UNTURNED, THIN, 1.0, np.random.default_rng(0)
     )
     assert not image.any()
     assert not target.any()
