@@ -51,6 +51,10 @@ def train(
         Path | None,
         typer.Option(help="Lesions of other patients (.npz), for lesion_probability."),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="A shipped model or a model's folder, for teacher_share."),
+    ] = None,
     labels_in: Annotated[
         str, typer.Option("--labels-in", help="Label scheme of the segmentations.")
     ] = AUTO,
@@ -103,10 +107,11 @@ def train(
             settings=settings,
             run_dir=output,
             cache=cache,
-            initial=_source_model(init),
+            initial=_shipped(init, "model.pt"),
             appearances=appearances,
             shapes=shapes,
             lesions=lesions,
+            teacher=_shipped(teacher),
             device=Device.parse(device),
             hours=time_limit,
         )
@@ -117,9 +122,9 @@ def train(
         console.note(f"Stopped at step {trained.steps} of {settings.steps}; run again to go on.")
 
 
-def _source_model(init: str | None) -> Path | None:
-    """A shipped model's source by its name, or a file."""
-    if init is None:
+def _shipped(name: str | None, file: str = "") -> Path | None:
+    """A shipped model's folder, or a file in it, by its name; else what is there."""
+    if name is None:
         return None
-    shipped = weights_root() / init / "model.pt"
-    return shipped if shipped.is_file() else Path(init)
+    shipped = weights_root() / name
+    return shipped / file if (shipped / file).exists() else Path(name)

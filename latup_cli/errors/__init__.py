@@ -123,6 +123,7 @@ from latup_cli.errors.training import (
     TrainingGoesOnError,
     TrainingInterruptedError,
     TrainingSettingsError,
+    UnusedSourceError,
 )
 from latup_cli.errors.usage import (
     ChannelOrderError,
@@ -245,6 +246,7 @@ __all__ = [
     "UnknownLabelSchemeError",
     "UnreachableError",
     "UnreadableImageError",
+    "UnusedSourceError",
     "UsageError",
     "WorkerError",
     "WorkerKilledError",

@@ -49,6 +49,26 @@ class TrainingSettingsError(TrainingError, ValueError):
         return f"{path} is not a training configuration: {problem}."
 
 
+class UnusedSourceError(TrainingError, ValueError):
+    """A setting asks for what was not given, or what was given is asked for by no setting."""
+
+    exit_code = 3
+
+    def __init__(self, setting: str, option: str, *, given: bool) -> None:
+        super().__init__(setting, option, given)
+        self.hint = (
+            f"Leave out --{option}, or set {setting}."
+            if given
+            else (f"Give --{option}, or set {setting} to 0.")
+        )
+
+    def __str__(self) -> str:
+        setting, option, given = self.args
+        if given:
+            return f"There is --{option}, but {setting} is 0 in the settings: it would not be used."
+        return f"The settings ask for {setting}, but there is no --{option}."
+
+
 class CheckpointError(TrainingError):
     """A checkpoint or source model cannot be used."""
 

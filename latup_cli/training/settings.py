@@ -58,6 +58,8 @@ class TrainSettings:
         simulate_without_et_share: Share of these tumors that are drawn from the shapes without
             enhancing tumor; the others are drawn from all.
         lesion_probability: Probability that a crop gets lesions that are had as cubes only.
+        teacher_share: Share of every target that is what another model says, in [0, 1]; the rest
+            is the expert's.
         slice_probability: Probability that a crop is seen as if scanned in thick slices.
         slice_mm: Smallest and largest distance between such slices.
         paint_probability: Probability that a crop's tumor gets the contrasts of another one.
@@ -83,7 +85,8 @@ class TrainSettings:
         seed: Fixes the initial weights, the order of cases and every augmentation.
 
     Raises:
-        ValueError: If a window does not fit the network, or a count is not positive.
+        ValueError: If a window does not fit the network, a count is not positive, or a share
+            is none.
     """
 
     name: str = "custom"
@@ -115,6 +118,7 @@ class TrainSettings:
     simulate_probability: float = 0.0
     simulate_without_et_share: float = 0.0
     lesion_probability: float = 0.0
+    teacher_share: float = 0.0
     slice_probability: float = 0.0
     slice_mm: tuple[float, float] = (2.0, 6.5)
     paint_probability: float = 0.0
@@ -141,6 +145,8 @@ class TrainSettings:
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")
+        if not 0.0 <= self.teacher_share <= 1.0:
+            raise ValueError("teacher_share must lie between 0 and 1")
         stride = _STRIDE * self.fold
         for name in ("window", "validation_window"):
             if any(size <= 0 or size % stride for size in getattr(self, name)):

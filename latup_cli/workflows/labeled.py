@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from latup_cli.config import AUTO
 from latup_cli.domain.label_schemes import detect_scheme
@@ -29,6 +30,7 @@ from latup_cli.labels import LabelScheme, label_scheme
 from latup_cli.preprocess.prepare import as_aligned, prepare
 from latup_cli.preprocess.reference import region_shares
 from latup_cli.training.cases import StoredCase, TrainingCase, store, tumor_voxels
+from latup_cli.workflows.teacher import Teacher
 
 _PREPARATION = "1"  # part of every cache key; raised when preparing gives other voxels
 
@@ -142,9 +144,18 @@ def prepare_cases(
     scheme: LabelScheme,
     cache: Path,
     *,
+    teacher: Teacher | None = None,
     on_case: Callable[[int], None] = lambda _: None,
 ) -> tuple[StoredCase, ...]:
     """Prepare patients for training, each once: the key is the content of its files.
+
+    Args:
+        patients: Whom.
+        spec: The model that learns.
+        scheme: Of the labels.
+        cache: Where they are kept.
+        teacher: A model that has its share in the targets; None for the expert's labels alone.
+        on_case: Called after each with how many are done.
 
     Raises:
         LabeledDataError: Naming every case that cannot be used, and why.
@@ -153,10 +164,10 @@ def prepare_cases(
     problems = _Problems()
     cases = []
     for count, patient in enumerate(patients, start=1):
-        stored = StoredCase(patient.name, cache / _key(patient, spec, scheme))
+        stored = StoredCase(patient.name, cache / _key(patient, spec, scheme, teacher))
         if not stored.complete:
             with problems.of(patient.name):
-                store(_training_case(load_labeled(patient, spec, scheme)), stored.folder)
+                store(_training_case(patient, spec, scheme, teacher), stored.folder)
         cases.append(stored)
         on_case(count)
     problems.refuse_any()
@@ -203,21 +214,35 @@ def _values(patient: LabeledFiles) -> frozenset[int]:
     return frozenset(np.flatnonzero(np.bincount(data.ravel())).tolist())
 
 
-def _training_case(study: LabeledStudy) -> TrainingCase:
+def _training_case(
+    patient: LabeledFiles, spec: ModelSpec, scheme: LabelScheme, teacher: Teacher | None
+) -> TrainingCase:
+    study = load_labeled(patient, spec, scheme)
     shares = region_shares(study.labels, study.prepared)
-    target = np.rint(shares * 255.0).astype(np.uint8)
+    voxels = tumor_voxels(_in_255ths(shares))
+    if teacher is not None:
+        seen = load_labeled(patient, teacher.spec, scheme).prepared
+        shares = teacher.blended(shares, study.prepared.grid, seen)
     image = study.prepared.image.astype(np.float16)
-    return TrainingCase(study.name, image, target, tumor_voxels(target))
+    return TrainingCase(study.name, image, _in_255ths(shares), voxels)
 
 
-def _key(patient: LabeledFiles, spec: ModelSpec, scheme: LabelScheme) -> str:
+def _in_255ths(shares: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    rounded: npt.NDArray[np.uint8] = np.rint(shares * 255.0).astype(np.uint8)
+    return rounded
+
+
+def _key(
+    patient: LabeledFiles, spec: ModelSpec, scheme: LabelScheme, teacher: Teacher | None
+) -> str:
     """Changes with any byte of the patient's files and with anything that preparing depends on."""
     files: Mapping[str, Path] = {
         **{modality: found.path for modality, found in patient.study.modalities.items()},
         "seg": patient.segmentation,
     }
     recipe = (_PREPARATION, spec.channels, spec.axis_order, spec.spacing_mm, spec.normalization)
-    digest = hashlib.sha256(repr((*recipe, scheme.name)).encode())
+    taught = () if teacher is None else (teacher.spec.sha256, teacher.share)
+    digest = hashlib.sha256(repr((*recipe, scheme.name, *taught)).encode())
     for role in sorted(files):
         digest.update(role.encode())
         digest.update(hashlib.sha256(files[role].read_bytes()).digest())

@@ -20,6 +20,7 @@ from latup_cli.errors import (
     RunGoesOnError,
     TrainingGoesOnError,
     TrainingInterruptedError,
+    UnusedSourceError,
 )
 from latup_cli.evaluation.lesions import RULES
 from latup_cli.evaluation.overlap import dice
@@ -56,6 +57,7 @@ from latup_cli.workflows.labeled import (
 )
 from latup_cli.workflows.predict import predict_prepared
 from latup_cli.workflows.signals import interruptible
+from latup_cli.workflows.teacher import Teacher
 from latup_cli.workflows.train_card import card_facts, measured_means
 
 _SECONDS_PER_HOUR = 3600.0
@@ -105,6 +107,7 @@ class TrainRequest:
         appearances: A table of how other tumors look, beside those that are trained on.
         shapes: Shapes of other tumors, to be drawn into the patients.
         lesions: Lesions of other patients, to be put into these.
+        teacher: Directory of a model that has its share in the targets.
         device: Where to train.
         hours: Stop after so many hours, with a checkpoint; None for no limit.
     """
@@ -117,6 +120,7 @@ class TrainRequest:
     appearances: Path | None = None
     shapes: Path | None = None
     lesions: Path | None = None
+    teacher: Path | None = None
     device: Device = field(default_factory=Device)
     hours: float | None = None
 
@@ -186,15 +190,38 @@ def train_model(
 
     Raises:
         InputError: If patients cannot be used (exit code 3).
+        UnusedSourceError: If settings ask for what was not given, or the other way round (3).
+        ModelError: If the teacher cannot be used (5).
         DeviceError: If the device that was asked for cannot be used (6).
         OutputError: If a checkpoint cannot be written (10).
         TrainingGoesOnError: If another process trains in `run_dir` (7).
         TrainingInterruptedError: After Ctrl-C or SIGTERM, with a checkpoint (130).
         TrainingError: If there is nothing to train on, or the loss is not a number (12).
     """
+    _check_sources(request)
     split = split_patients(request.data, request.settings.seed)
     with _alone(request.run_dir):
         return _train(request, split, report)
+
+
+_SOURCES = {
+    "simulate_probability": "shapes",
+    "lesion_probability": "lesions",
+    "teacher_share": "teacher",
+}
+"""What is named by a setting, and has to be given for it."""
+
+
+def _check_sources(request: TrainRequest) -> None:
+    """Refuse what would silently do nothing.
+
+    Raises:
+        UnusedSourceError: If a setting asks for what was not given, or the other way round.
+    """
+    for setting, source in _SOURCES.items():
+        given = getattr(request, source) is not None
+        if given != bool(getattr(request.settings, setting)):
+            raise UnusedSourceError(setting, source, given=given)
 
 
 @contextmanager
@@ -218,7 +245,7 @@ def _train(request: TrainRequest, split: Split, report: Callable[[Progress], Non
     write_text(run_dir / "train.toml", settings.to_toml())
     cache = request.cache or run_dir / "prepared"
     check(split.validation, spec, split.scheme)
-    cases = prepare_cases(split.training, spec, split.scheme, cache)
+    cases = prepare_cases(split.training, spec, split.scheme, cache, teacher=_teacher(request))
     if not any(len(case.tumor_voxels) for case in cases):
         raise NothingToTrainOnError("No patient to train on has any tumor in its segmentation.")
     place = choose_place(request.device, settings.precision, this_machine(), local_rank())
@@ -312,6 +339,13 @@ def _run(
                 steps.close()
         if stop.is_set():
             raise TrainingInterruptedError(state.step, settings.steps)
+
+
+def _teacher(request: TrainRequest) -> Teacher | None:
+    """The model that has its share in the targets; None if it has none."""
+    if request.teacher is None:
+        return None
+    return Teacher.load(request.teacher, request.settings.teacher_share, request.device)
 
 
 def _appearances(request: TrainRequest, cases: Sequence[Case]) -> Appearances | None:

@@ -23,6 +23,11 @@ from tests.fixtures.labeled import SETTINGS, write_patient, write_patients
 from tests.fixtures.phantoms import phantom, save, voxels
 
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
+SOURCES = {
+    "simulate_probability": "shapes",
+    "lesion_probability": "lesions",
+    "teacher_share": "teacher",
+}
 
 
 def written(path: Path, settings: TrainSettings) -> Path:
@@ -283,6 +288,9 @@ def test_all_bad_patients_are_named_at_once(tmp_path: Path) -> None:
         (("--device", "cuda"), 6, "cuda"),
         (("--config", "NOWHERE"), 3, "NOWHERE"),
         (("--init", "NOWHERE"), 12, "NOWHERE"),
+        (("--shapes", "NOWHERE"), 3, "simulate_probability is 0"),
+        (("--lesions", "NOWHERE"), 3, "lesion_probability is 0"),
+        (("--teacher", "latup-net"), 3, "teacher_share is 0"),
     ],
 )
 def test_wrong_options_are_refused(
@@ -296,3 +304,32 @@ def test_wrong_options_are_refused(
     assert code == expected
     assert told in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("setting", ["simulate_probability", "lesion_probability", "teacher_share"])
+def test_a_setting_without_its_source_is_refused(
+    setting: str, patients: Path, tmp_path: Path
+) -> None:
+    """Exit code 3 before anything is read, and what to do about it."""
+    config = written(tmp_path / "config.toml", replace(SETTINGS, **{setting: 0.5}))
+    code, _, err = latup("train", patients, "-o", tmp_path / "run", "--config", config)
+    assert code == 3
+    assert f"Hint: Give --{SOURCES[setting]}, or set {setting} to 0." in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_model_teaches_another(run: Path, patients: Path, tmp_path: Path) -> None:
+    """Targets of a taught run lie between the expert's and the teacher's; a missing one is 5."""
+    config = written(tmp_path / "config.toml", replace(SETTINGS, teacher_share=0.5))
+    words = ("train", patients, "-o", tmp_path / "run", "--config", config)
+    assert latup(*words, "--teacher", tmp_path / "nowhere")[0] == 5
+    code, _, err = latup(*words, "--teacher", run / "model")
+    assert code == 0, err
+    taught, plain = (
+        {path.parent.name: np.load(path) for path in folder.rglob("target.npy")}
+        for folder in (tmp_path / "run", run)
+    )
+    assert len(taught) == len(plain) == 4
+    assert not set(taught) & set(plain)  # neither takes the other's from a common cache
+    unsure = [np.mean((target > 0) & (target < 255)) for target in taught.values()]
+    assert min(unsure) > 0.5  # of a network of six steps
