@@ -16,13 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from latup_cli.domain.grid import Box, Shape
+from latup_cli.domain.grid import Shape
 from latup_cli.errors import LesionsError
 from latup_cli.labels import MODALITIES, REGIONS
 from latup_cli.training.mix import Sample, mix
 from latup_cli.training.slices import Scan, in_slices
 from latup_cli.training.tables import reading
-from latup_cli.training.turn import Turn, turned
+from latup_cli.training.turn import Turn, reach, turned
 
 _FULL = 255.0
 _HALF = 0.5
@@ -102,26 +102,18 @@ def implanted(
         (spacing_mm / lesions.spacing_mm)[:, None] * turn.block_from_window,
         np.zeros_like(turn.shift),
     )
+    window_from_cube: npt.NDArray[np.float64] = np.linalg.inv(lies.block_from_window)
+    covers = Turn(window_from_cube, lies.shift)
     brain = torch.nonzero((host[0] != 0).any(dim=0))
     image, target = (part.clone() for part in host)
     for _ in range(int(random.integers(1, _MOST + 1)) if len(brain) else 0):
         place = brain[int(random.integers(len(brain)))].numpy()
-        box = _around(place, lies, lesions.images.shape[2:], image.shape[1:])
+        box = reach(covers, place, lesions.images.shape[2:], image.shape[1:])
         here = (slice(None), *box.slices)
         lesion = _drawn(lesions, scan, random)
         lesion = _placed(lesion, place - np.array(box.start), lies, box.shape, random)
         image[here], target[here] = mix((image[here], target[here]), lesion, random)
     return image, target
-
-
-def _around(
-    place: npt.NDArray[np.int_], lies: Turn, cube: tuple[int, ...], window: tuple[int, ...]
-) -> Box:
-    """What of a window a cube can cover, whose middle is at `place`."""
-    reach = np.abs(np.linalg.inv(lies.block_from_window)) @ (np.array(cube) / 2.0)
-    i, j, k = (max(0, int(at - far)) for at, far in zip(place, reach, strict=True))
-    a, b, c = (min(n, int(at + far) + 2) for n, at, far in zip(window, place, reach, strict=True))
-    return Box((i, j, k), (a, b, c))
 
 
 def _drawn(lesions: Lesions, scan: Scan, random: np.random.Generator) -> Sample:

@@ -42,7 +42,7 @@ def draw_turn(settings: TrainSettings, random: np.random.Generator) -> Turn:
     return Turn(_rotation(angles) @ np.diag(scales * mirrored), shift)
 
 
-def reach(turn: Turn, center: Point, window: Shape, size: tuple[int, ...]) -> Box:
+def reach(turn: Turn, center: Point, window: tuple[int, ...], size: tuple[int, ...]) -> Box:
     """The block of a patient of some size that a turned window sees; see `turned`."""
     half = np.abs(turn.block_from_window) @ np.array(window) / 2.0
     first = np.floor(center + turn.shift - half).astype(int)
