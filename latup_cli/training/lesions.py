@@ -102,7 +102,7 @@ def implanted(
         (spacing_mm / lesions.spacing_mm)[:, None] * turn.block_from_window,
         np.zeros_like(turn.shift),
     )
-    window_from_cube: npt.NDArray[np.float64] = np.linalg.inv(lies.block_from_window)
+    window_from_cube = np.linalg.inv(lies.block_from_window).astype(np.float64)
     covers = Turn(window_from_cube, lies.shift)
     brain = torch.nonzero((host[0] != 0).any(dim=0))
     image, target = (part.clone() for part in host)
