@@ -56,11 +56,9 @@ class UnusedSourceError(TrainingError, ValueError):
 
     def __init__(self, setting: str, option: str, *, given: bool) -> None:
         super().__init__(setting, option, given)
-        self.hint = (
-            f"Leave out --{option}, or set {setting}."
-            if given
-            else (f"Give --{option}, or set {setting} to 0.")
-        )
+        self.hint = f"Give --{option}, or set {setting} to 0."
+        if given:
+            self.hint = f"Leave out --{option}, or set {setting}."
 
     def __str__(self) -> str:
         setting, option, given = self.args

@@ -85,8 +85,8 @@ class TrainSettings:
         seed: Fixes the initial weights, the order of cases and every augmentation.
 
     Raises:
-        ValueError: If a window does not fit the network, a count is not positive, or a share
-            is none.
+        ValueError: If a window does not fit the network, a count is not positive, or
+            `teacher_share` is not in [0, 1].
     """
 
     name: str = "custom"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from latup_cli.config import AUTO
 from latup_cli.domain.label_schemes import detect_scheme
 from latup_cli.domain.model import ModelSpec
-from latup_cli.domain.study import PreparedStudy, StudyFiles
+from latup_cli.domain.study import AlignedStudy, PreparedStudy, StudyFiles
 from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import (
     LabeledDataError,
@@ -181,12 +181,18 @@ def load_labeled(patient: LabeledFiles, spec: ModelSpec, scheme: LabelScheme) ->
         InputError: If an image or the labels are unusable.
         QualityError: If a quality check refuses the study.
     """
+    study, labels = _read(patient, scheme)
+    return LabeledStudy(patient.name, prepare(study, spec), labels)
+
+
+def _read(patient: LabeledFiles, scheme: LabelScheme) -> tuple[AlignedStudy, LabelMap]:
+    """A patient's images and labels, which lie on one grid."""
     study = load_study(patient.study)
     image = nifti.read_labels(patient.segmentation)
     if not image.grid.matches(study.grid):
         raise SegmentationGridError(Path(patient.segmentation.name))
     labels = LabelMap(image.data.astype(np.uint8, copy=False), study.grid, scheme)
-    return LabeledStudy(patient.name, prepare(as_aligned(study), spec), labels)
+    return as_aligned(study), labels
 
 
 def _patient_folders(folders: Iterable[Path]) -> list[Path]:
@@ -217,14 +223,14 @@ def _values(patient: LabeledFiles) -> frozenset[int]:
 def _training_case(
     patient: LabeledFiles, spec: ModelSpec, scheme: LabelScheme, teacher: Teacher | None
 ) -> TrainingCase:
-    study = load_labeled(patient, spec, scheme)
-    shares = region_shares(study.labels, study.prepared)
+    study, labels = _read(patient, scheme)
+    prepared = prepare(study, spec)
+    shares = region_shares(labels, prepared)
     voxels = tumor_voxels(_in_255ths(shares))
     if teacher is not None:
-        seen = load_labeled(patient, teacher.spec, scheme).prepared
-        shares = teacher.blended(shares, study.prepared.grid, seen)
-    image = study.prepared.image.astype(np.float16)
-    return TrainingCase(study.name, image, _in_255ths(shares), voxels)
+        shares = teacher.blended(shares, prepared.grid, prepare(study, teacher.spec))
+    image = prepared.image.astype(np.float16)
+    return TrainingCase(patient.name, image, _in_255ths(shares), voxels)
 
 
 def _in_255ths(shares: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
