@@ -30,12 +30,22 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="signals that kill are POS
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
+def scheduler_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cluster's scheduler writes its address when it starts."""
+    return tmp_path_factory.mktemp("cluster") / "scheduler.json"
+
+
+@pytest.fixture(scope="module")
+def cluster(scheduler_file: Path) -> Iterator[str]:
     """Address of a cluster of two worker processes on this computer."""
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None
+            n_workers=2,
+            threads_per_worker=2,
+            processes=True,
+            dashboard_address=None,
+            scheduler_kwargs={"scheduler_file": str(scheduler_file)},
         ) as local,
     ):
         yield local.scheduler_address
@@ -141,12 +151,10 @@ def test_another_version_on_the_workers_is_refused(cluster: str, tmp_path: Path)
     assert raised.value.exit_code == 6
 
 
-def test_a_scheduler_file_names_the_cluster(cluster: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("cluster")
+def test_a_scheduler_file_names_the_cluster(scheduler_file: Path, tmp_path: Path) -> None:
     """The file that `dask scheduler --scheduler-file` writes does as well as an address."""
-    file = tmp_path / "scheduler.json"
-    with distributed.Client(cluster, set_as_default=False) as client:
-        client.write_scheduler_file(str(file))
-    records = run(str(file), tasks("P0"), partial(open_deadly, tmp_path))
+    records = run(str(scheduler_file), tasks("P0"), partial(open_deadly, tmp_path))
     assert records["P0"].state == DONE
 
 
