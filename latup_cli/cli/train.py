@@ -95,13 +95,6 @@ def train(
             fold=fold,
             labels=labels_in,
         )
-        if check_only:
-            split = check_data(data, settings)
-            typer.echo(
-                f"{len(split.training)} patients to train on and {len(split.validation)} to "
-                f"choose weights by, labels in {split.scheme.name}: all can be used."
-            )
-            return
         request = TrainRequest(
             data=data,
             settings=settings,
@@ -115,6 +108,13 @@ def train(
             device=Device.parse(device),
             hours=time_limit,
         )
+        if check_only:
+            split = check_data(request)
+            typer.echo(
+                f"{len(split.training)} patients to train on and {len(split.validation)} to "
+                f"choose weights by, labels in {split.scheme.name}: all can be used."
+            )
+            return
         with progress.training(settings.steps, show=not quiet) as report:
             trained = train_model(request, report=report)
     typer.echo(trained.model)

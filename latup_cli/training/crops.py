@@ -19,7 +19,7 @@ from latup_cli.training.lesions import Lesions, implanted
 from latup_cli.training.mix import Sample, mix
 from latup_cli.training.settings import TrainSettings
 from latup_cli.training.simulate import Shapes, grown, place_in, regions_in
-from latup_cli.training.slices import Scan, draw_scan, in_slices
+from latup_cli.training.slices import THIN, Scan, draw_scan, in_slices
 from latup_cli.training.turn import Turn, draw_turn, reach, turned
 
 _ROUNDING = 1e-3  # z-score that interpolation may leave where there is no brain
@@ -82,8 +82,9 @@ class Crops(Dataset[Sample]):
             brain = _size(case)
             center = place_in(tumor, brain, random)
             regions = regions_in(tumor, brain, center, turn, settings.window)
-            host = window(case, center, turn, settings, scan)
-            return grown(host, regions, self.appearances, random, enhances=tumor.enhances)
+            host = window(case, center, turn, settings, THIN)
+            image, target = grown(host, regions, self.appearances, random, enhances=tumor.enhances)
+            return in_slices(image, scan, (settings.spacing_mm,) * 3), target
         if random.random() >= settings.mix_probability:
             return window(case, center_of(case, settings, random), turn, settings, scan)
         donor = self.cases[int(random.integers(len(self.cases)))]

@@ -166,13 +166,16 @@ def split_patients(data: TrainingData, seed: int) -> Split:
     return Split(kept, held_out, scheme_of(patients, data.labels))
 
 
-def check_data(data: TrainingData, settings: TrainSettings) -> Split:
+def check_data(request: TrainRequest) -> Split:
     """Read and prepare every patient without training.
 
     Raises:
+        UnusedSourceError: If settings ask for what was not given, or the other way round (3).
         LabeledDataError: Naming every case that cannot be used, and why.
     """
-    split = split_patients(data, settings.seed)
+    _check_sources(request)
+    settings = request.settings
+    split = split_patients(request.data, settings.seed)
     check([*split.training, *split.validation], model_spec(settings), split.scheme)
     return split
 
@@ -218,10 +221,13 @@ def _check_sources(request: TrainRequest) -> None:
     Raises:
         UnusedSourceError: If a setting asks for what was not given, or the other way round.
     """
+    settings = request.settings
     for setting, source in _SOURCES.items():
         given = getattr(request, source) is not None
-        if given != bool(getattr(request.settings, setting)):
+        if given != bool(getattr(settings, setting)):
             raise UnusedSourceError(setting, source, given=given)
+    if request.appearances and not _borrows_contrasts(settings):
+        raise UnusedSourceError("paint_probability", "appearances", given=True)
 
 
 @contextmanager
@@ -350,11 +356,14 @@ def _teacher(request: TrainRequest) -> Teacher | None:
 
 def _appearances(request: TrainRequest, cases: Sequence[Case]) -> Appearances | None:
     """How the tumors look that crops are painted as, or that are drawn; None if none are."""
-    settings = request.settings
-    if not (settings.paint_probability or settings.simulate_probability):
+    if not _borrows_contrasts(request.settings):
         return None
     ours = Appearances.of_cases(cases)
     return ours.joined(Appearances.load(request.appearances)) if request.appearances else ours
+
+
+def _borrows_contrasts(settings: TrainSettings) -> bool:
+    return bool(settings.paint_probability or settings.simulate_probability)
 
 
 def _export(request: TrainRequest, state: RunState, split: Split, place: Place) -> Trained:

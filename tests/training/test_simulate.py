@@ -188,18 +188,31 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         assert caught.value.hint
 
 
-def test_crops_hold_a_tumor_of_the_shapes_when_asked() -> None:
-    """A healthy patient gets one in every crop when it is certain, and none without shapes."""
+def crops_of_a_healthy_patient(**settings: float | tuple[float, float]) -> Crops:
+    """Crops with a tumor of one shape, nothing else changed."""
     target = np.zeros((3, *BRAIN), dtype=np.uint8)
     healthy = TrainingCase("h", brain().numpy().astype(np.float16), target)
-    settings = TrainSettings(
+    plain = TrainSettings(
         window=(16, 16, 16), spatial_probability=0.0, drop_probability=0.0,
         intensity_probability=0.0, simulate_probability=1.0,
     )  # fmt: skip
-    crops = Crops([healthy], settings, table(5.0), Shapes.of([layers()]))
+    return Crops([healthy], replace(plain, **settings), table(5.0), Shapes.of([layers()]))
+
+
+def test_crops_hold_a_tumor_of_the_shapes_when_asked() -> None:
+    """A healthy patient gets one in every crop when it is certain, and none when it never is."""
+    crops = crops_of_a_healthy_patient()
     for index in range(8):
         image, found = crops[index]
         assert found[0].sum() > 50
         assert image[:, found[1] > 0.99].mean() > 10
-    plain = Crops([healthy], replace(settings, simulate_probability=0.0), table(5.0))
-    assert float(plain[0][1].sum()) == 0.0
+    never = crops_of_a_healthy_patient(simulate_probability=0.0)
+    assert float(never[0][1].sum()) == 0.0
+
+
+@pytest.mark.parametrize("slices", [0.0, 1.0])
+def test_a_drawn_tumor_is_scanned_in_the_slices_of_its_brain(slices: float) -> None:
+    """Thick ones smear it over what is around it, and nothing else does."""
+    crops = crops_of_a_healthy_patient(slice_probability=slices, slice_mm=(5.0, 6.0))
+    outside = [image[:, found[0] == 0.0].max() for image, found in (crops[i] for i in range(8))]
+    assert (max(outside) > 6.0) == bool(slices)
