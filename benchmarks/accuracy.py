@@ -70,7 +70,7 @@ def figures(scores: list[CaseScores]) -> dict[str, float]:
     excess = [max(0.0, et.volume_error_ml) for et in every_et if not has_enough_et(et)]
     means["excess_ET_ml"] = float(np.mean(excess)) if excess else 0.0
     means["cases"] = summary.cases
-    return {name: round(value, 4) for name, value in means.items()}
+    return means
 
 
 def as_row(score: CaseScores) -> dict[str, object]:
@@ -110,7 +110,8 @@ def main() -> None:
         f"on the others {means['excess_ET_ml']:.2f} mL too much ET"
     )
     if given.json:
-        content = {"summary": means, "cases": [as_row(score) for score in scores]}
+        summary = {name: round(value, 4) for name, value in means.items()}
+        content = {"summary": summary, "cases": [as_row(score) for score in scores]}
         given.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
