@@ -1,7 +1,7 @@
 """Print the Dice of a model on labeled patients, case by case: the figures of its card.
 
 Usage: python benchmarks/accuracy.py FOLDER [--model NAME | --weights DIR] [--n4]
-                                     [--json FILE]
+                                     [--tta] [--json FILE]
 
 FOLDER holds one folder per patient, in any naming that `latup segment` knows, each with a
 segmentation in the numbers of BraTS 2017 to 2021. Every patient goes through the same function
@@ -91,10 +91,13 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--n4", action="store_true", help="remove the bias field first")
+    parser.add_argument("--tta", action="store_true", help="look at 8 mirrored views")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     given = parser.parse_args()
     preparation = PreparationSettings(n4=given.n4)
-    settings = SegmentSettings(model=given.model, weights=given.weights, preparation=preparation)
+    settings = SegmentSettings(
+        model=given.model, weights=given.weights, preparation=preparation, tta=given.tta
+    )
     print(f"{'case':<28}{'WT':>8}{'TC':>8}{'ET':>8}{'ET mL':>9}{'found mL':>10}")
     scores = []
     for folder in sorted(path for path in given.folder.iterdir() if path.is_dir()):

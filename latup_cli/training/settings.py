@@ -60,6 +60,8 @@ class TrainSettings:
         lesion_probability: Probability that a crop gets lesions that are had as cubes only.
         teacher_share: Share of every target that is what another model says, in [0, 1]; the rest
             is the expert's.
+        teacher_tta: Whether the teacher says the mean of what it sees in 8 mirrored views, which
+            takes 8 times as long, once.
         slice_probability: Probability that a crop is seen as if scanned in thick slices.
         slice_mm: Smallest and largest distance between such slices.
         paint_probability: Probability that a crop's tumor gets the contrasts of another one.
@@ -85,8 +87,8 @@ class TrainSettings:
         seed: Fixes the initial weights, the order of cases and every augmentation.
 
     Raises:
-        ValueError: If a window does not fit the network, a count is not positive, or
-            `teacher_share` is not in [0, 1].
+        ValueError: If a window does not fit the network, a count is not positive,
+            `teacher_share` is not in [0, 1], or it is 0 with `teacher_tta`.
     """
 
     name: str = "custom"
@@ -119,6 +121,7 @@ class TrainSettings:
     simulate_without_et_share: float = 0.0
     lesion_probability: float = 0.0
     teacher_share: float = 0.0
+    teacher_tta: bool = False
     slice_probability: float = 0.0
     slice_mm: tuple[float, float] = (2.0, 6.5)
     paint_probability: float = 0.0
@@ -147,6 +150,8 @@ class TrainSettings:
                 raise ValueError(f"{name} must be positive")
         if not 0.0 <= self.teacher_share <= 1.0:
             raise ValueError("teacher_share must lie between 0 and 1")
+        if self.teacher_tta and not self.teacher_share:
+            raise ValueError("teacher_tta needs a teacher_share")
         stride = _STRIDE * self.fold
         for name in ("window", "validation_window"):
             if any(size <= 0 or size % stride for size in getattr(self, name)):
@@ -195,6 +200,6 @@ def _like(value: object, example: object) -> bool:
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)  # TOML has JSON's escapes
+    if isinstance(value, str | bool):
+        return json.dumps(value, ensure_ascii=False)  # TOML has JSON's escapes and truth
     return str(list(value)) if isinstance(value, tuple) else str(value)

@@ -247,7 +247,7 @@ def _key(
         "seg": patient.segmentation,
     }
     recipe = (_PREPARATION, spec.channels, spec.axis_order, spec.spacing_mm, spec.normalization)
-    taught = () if teacher is None else (teacher.spec.sha256, teacher.share)
+    taught = () if teacher is None else teacher.identity
     digest = hashlib.sha256(repr((*recipe, scheme.name, *taught)).encode())
     for role in sorted(files):
         digest.update(role.encode())

@@ -33,14 +33,17 @@ class Teacher:
         spec: The teaching model's description.
         predict: Its network, ready for its windows.
         share: Of each target that is its probability; the rest is the expert's.
+        tta: Whether it looks at 8 mirrored views and says their mean, as `segment --tta` does: an
+            answer that is better than the same network's at once, so that it may teach itself.
     """
 
     spec: ModelSpec
     predict: Predict
     share: float
+    tta: bool = False
 
     @classmethod
-    def load(cls, directory: Path, share: float, device: Device) -> Self:
+    def load(cls, directory: Path, share: float, device: Device, *, tta: bool = False) -> Self:
         """Open a model's directory.
 
         Raises:
@@ -49,7 +52,12 @@ class Teacher:
         """
         model = load_model(directory)
         opened = open_engine(model.graph, InferenceSettings(device=device, precision=FLOAT32))
-        return cls(model.spec, opened.predict, share)
+        return cls(model.spec, opened.predict, share, tta)
+
+    @property
+    def identity(self) -> tuple[str | float, ...]:
+        """What its part of a target depends on, beside the study."""
+        return (self.spec.sha256, self.share, *(("tta",) if self.tta else ()))
 
     def blended(
         self, shares: npt.NDArray[np.float32], grid: Grid, seen: PreparedStudy
@@ -64,7 +72,7 @@ class Teacher:
         Returns:
             (3, i, j, k) float32 in [0, 1].
         """
-        regions = region_probabilities(look_at(seen, self.spec, self.predict).classes)
+        regions = region_probabilities(look_at(seen, self.spec, self.predict, tta=self.tta).classes)
         if not seen.grid.matches(grid):
             regions = np.stack([resample(region, seen.grid, grid) for region in regions])
         blended: npt.NDArray[np.float32] = shares + np.float32(self.share) * (regions - shares)

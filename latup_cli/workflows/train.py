@@ -351,7 +351,8 @@ def _teacher(request: TrainRequest) -> Teacher | None:
     """The model that has its share in the targets; None if it has none."""
     if request.teacher is None:
         return None
-    return Teacher.load(request.teacher, request.settings.teacher_share, request.device)
+    share, tta = request.settings.teacher_share, request.settings.teacher_tta
+    return Teacher.load(request.teacher, share, request.device, tta=tta)
 
 
 def _appearances(request: TrainRequest, cases: Sequence[Case]) -> Appearances | None:

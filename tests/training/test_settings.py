@@ -43,6 +43,13 @@ def test_settings_come_back_from_their_file(
     assert TrainSettings.from_toml(path) == settings
 
 
+@pytest.mark.parametrize("tta", [False, True])
+def test_truth_comes_back_from_its_file(tmp_path: Path, tta: bool) -> None:
+    """It is written as TOML has it, not as Python has it."""
+    settings = TrainSettings(teacher_share=0.5, teacher_tta=tta)
+    assert TrainSettings.from_toml(settings_file(tmp_path, settings.to_toml())) == settings
+
+
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
     """A file with one line changes one setting."""
     path = settings_file(tmp_path, "steps = 7\n")
@@ -71,6 +78,8 @@ def test_every_setting_is_written(tmp_path: Path) -> None:
         ("validation_window = [64, 0, 64]", "multiples of 8"),
         ("steps = 0", "steps must be positive"),
         ("spacing_mm = -1.0", "spacing_mm must be positive"),
+        ("teacher_share = 1.5", "teacher_share must lie between 0 and 1"),
+        ("teacher_tta = true", "teacher_tta needs a teacher_share"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:

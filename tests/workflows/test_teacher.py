@@ -27,6 +27,15 @@ def always(window: Array) -> Array:
     return answer
 
 
+def leaning(window: Array) -> Array:
+    """Less and less of a tumor along the first axis of a window."""
+    answer = always(window)
+    slope = np.linspace(-0.1, 0.1, window.shape[2], dtype=np.float32).reshape(-1, 1, 1)
+    answer[0, 0] += slope
+    answer[0, 2] -= slope
+    return answer
+
+
 def prepared(folder: Path, spacing_mm: float, teacher: Teacher | None) -> StoredCase:
     """The only patient of a data set."""
     spec = model_spec(replace(SETTINGS, spacing_mm=spacing_mm))
@@ -53,6 +62,15 @@ def test_a_target_is_the_experts_and_the_teachers(
     np.testing.assert_array_equal(taught.image, plain.image)
 
 
+@pytest.mark.parametrize("tta", [False, True])
+def test_mirrored_views_cancel_what_leans_to_one_side(tta: bool, tmp_path: Path) -> None:
+    """The mean of a slope and of its mirror image is the same everywhere."""
+    folder = write_patients(tmp_path / "patients", 1)
+    case = prepared(folder, SETTINGS.spacing_mm, Teacher(model_spec(SETTINGS), leaning, 1.0, tta))
+    strayed = np.abs(case.target[0].astype(float) - 255 * REGIONS[0]).max()
+    assert (strayed < 1.0) == tta
+
+
 def test_another_share_is_prepared_anew(tmp_path: Path) -> None:
     """The cache tells targets of different shares and teachers apart, and finds equal ones."""
     folder = write_patients(tmp_path / "patients", 1)
@@ -60,8 +78,9 @@ def test_another_share_is_prepared_anew(tmp_path: Path) -> None:
     others = (
         first,
         replace(first, share=0.4),
+        replace(first, tta=True),
         replace(first, spec=replace(first.spec, sha256="1")),
     )
     cases = [prepared(folder, 2.0, who) for who in (first, *others, None)]
-    assert len({case.folder for case in cases}) == 4
+    assert len({case.folder for case in cases}) == 5
     assert cases[0].folder == cases[1].folder
