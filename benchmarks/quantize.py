@@ -1,14 +1,16 @@
-"""Measure a model in bfloat16 and int8, and write `model.int8.onnx` and what was found beside it.
+"""Measure a model in bfloat16 and int8; write `model.int8.onnx` and what was found beside it.
 
-Usage: python benchmarks/quantize.py MODEL_DIR TRAIN_FOLDER --val VAL_FOLDER [--windows 20]
+Usage: python benchmarks/quantize.py MODEL_DIR --train TRAIN_FOLDER --val VAL_FOLDER
+                                      [--windows 20]
                                       [--agreement 0.998 | --like EARLIER.int8.onnx]
+       python benchmarks/quantize.py MODEL_DIR --val VAL_FOLDER      (bfloat16 alone)
 
-Needs `pip install nncf` beside the extra "train". TRAIN_FOLDER calibrates int8; VAL_FOLDER, of
-patients that the model was not trained on, says how much Dice changes against float32, by the
-same code as `benchmarks/precision.py`. Writes the fields "precisions" and "bytes_per_voxel" of
-`model.json`. A precision is allowed as a default if over the cases with at least 1 mL of a region
-its Dice changes by at most 0.002 on the mean and 0.01 at worst, and if every whole tumor that it
-finds agrees with that of float32 by a Dice of at least 0.995.
+Int8 needs `pip install nncf` beside the extra "train", and TRAIN_FOLDER to calibrate it.
+VAL_FOLDER, of patients that the model was not trained on, says how much Dice changes against
+float32, by the same code as `benchmarks/precision.py`. Writes the fields "precisions" and
+"bytes_per_voxel" of `model.json`. A precision is allowed as a default if over the cases with at
+least 1 mL of a region its Dice changes by at most 0.002 on the mean and 0.01 at worst, and if every
+whole tumor that it finds agrees with that of float32 by a Dice of at least 0.995.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -150,11 +153,11 @@ def entry(file: str, sha256: str, change: dict[str, object]) -> dict[str, object
     }
 
 
-def measured(model: Model, graph: bytes, folder: Path) -> dict[str, dict[str, object]]:
-    """The field "precisions", from runs of a copy of the model."""
+def measured(model: Model, int8: bytes | None, folder: Path) -> dict[str, dict[str, object]]:
+    """The field "precisions", from runs of a copy of the model; no int8 without its graph."""
     spec, scheme = model.spec, label_scheme("brats2021")
     studies = [load_labeled(patient, spec, scheme) for patient in find_labeled([folder])]
-    files = {INT8: (FILE, hashlib.sha256(graph).hexdigest())}
+    files = {INT8: (FILE, hashlib.sha256(int8).hexdigest())} if int8 else {}
     if computes_in_bfloat16(read_processor()):
         files[BFLOAT16] = (spec.weights, spec.sha256)
     else:
@@ -162,7 +165,8 @@ def measured(model: Model, graph: bytes, folder: Path) -> dict[str, dict[str, ob
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "model"
         shutil.copytree(model.path.parent, copy)
-        (copy / FILE).write_bytes(graph)
+        if int8:
+            (copy / FILE).write_bytes(int8)
         set_fields(copy, precisions={name: entry(*file, {}) for name, file in files.items()})
         cases = measure(load_model(copy), (FLOAT32, *files), studies)
     changes = {name: difference(cases[name], cases[FLOAT32]) for name in files}
@@ -176,11 +180,30 @@ def set_fields(directory: Path, **fields: object) -> None:
     write_text(path, json.dumps({**content, **fields}, indent=2) + "\n")
 
 
+def write_int8(model: Model, train: Path, agreement: float, count: int, like: Path | None) -> bytes:
+    """Quantize, print what is in int8, and write the graph beside the model."""
+    windows = training_windows(model, train, count)
+    graph, open_graph = model.path.read_bytes(), opener(model)
+    if like:
+        found = quantize_like(graph, windows, open_graph, like.read_bytes())
+    else:
+        found = quantize(graph, windows, open_graph, agreement)
+    set_fields(model.path.parent, precisions={})  # those of other weights
+    with replacing(model.path.parent / FILE) as beside:
+        beside.write_bytes(found.graph)
+    print(
+        f"int8: {len(found.in_int8)} convolutions with {found.share:.0%} of the multiply-adds; "
+        f"in float: {', '.join(found.in_float) or 'none'}; "
+        f"masks of training windows agree by Dice {found.agreement:.4f}"
+    )
+    return found.graph
+
+
 def main() -> None:
     """Quantize, measure, write, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("train", type=Path)
+    parser.add_argument("--train", type=Path, help="patients that calibrate int8")
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=20)
     either = parser.add_mutually_exclusive_group()
@@ -188,21 +211,14 @@ def main() -> None:
     either.add_argument("--like", type=Path, help="int8 graph of earlier weights to follow")
     given = parser.parse_args()
     model = load_model(given.model)
-    windows = training_windows(model, given.train, given.windows)
-    graph, open_graph = model.path.read_bytes(), opener(model)
-    if given.like:
-        found = quantize_like(graph, windows, open_graph, given.like.read_bytes())
-    else:
-        found = quantize(graph, windows, open_graph, given.agreement)
-    set_fields(given.model, precisions={})  # those of other weights
-    with replacing(given.model / FILE) as beside:
-        beside.write_bytes(found.graph)
-    print(
-        f"int8: {len(found.in_int8)} convolutions with {found.share:.0%} of the multiply-adds; "
-        f"in float: {', '.join(found.in_float) or 'none'}; "
-        f"masks of training windows agree by Dice {found.agreement:.4f}"
-    )
-    precisions = measured(model, found.graph, given.val)
+    int8 = None
+    if given.train:
+        int8 = write_int8(model, given.train, given.agreement, given.windows, given.like)
+    elif INT8 in model.spec.precisions:
+        sys.exit(
+            "Without --train the model's int8 would be lost: give --train, or remove it first."
+        )
+    precisions = measured(model, int8, given.val)
     set_fields(given.model, precisions=precisions)
     set_fields(given.model, bytes_per_voxel=memory_per_voxel(given.model))
     load_model(given.model)  # what was written can be read
