@@ -34,9 +34,8 @@ from latup_cli.inference.models import SPEC_FILE, Graph, Model, load_model
 from latup_cli.inference.openvino_engine import open_on_cpu
 from latup_cli.inference.precision import computes_in_bfloat16
 from latup_cli.inference.processor import read_processor
+from latup_cli.inference.windows import Array
 from latup_cli.labels import REGIONS, label_scheme
-from latup_cli.training.quantize import AGREEMENT as AGREEMENT_IN_CALIBRATION
-from latup_cli.training.quantize import Array, quantize, quantize_like
 from latup_cli.workflows.labeled import LabeledStudy, find_labeled, load_labeled
 
 FILE = "model.int8.onnx"
@@ -180,14 +179,20 @@ def set_fields(directory: Path, **fields: object) -> None:
     write_text(path, json.dumps({**content, **fields}, indent=2) + "\n")
 
 
-def write_int8(model: Model, train: Path, agreement: float, count: int, like: Path | None) -> bytes:
+def write_int8(
+    model: Model, train: Path, agreement: float | None, count: int, like: Path | None
+) -> bytes:
     """Quantize, print what is in int8, and write the graph beside the model."""
+    # Here, so that bfloat16 is measured without NNCF.
+    from latup_cli.training import quantize as calibration
+
     windows = training_windows(model, train, count)
     graph, open_graph = model.path.read_bytes(), opener(model)
     if like:
-        found = quantize_like(graph, windows, open_graph, like.read_bytes())
+        found = calibration.quantize_like(graph, windows, open_graph, like.read_bytes())
     else:
-        found = quantize(graph, windows, open_graph, agreement)
+        least = calibration.AGREEMENT if agreement is None else agreement
+        found = calibration.quantize(graph, windows, open_graph, least)
     set_fields(model.path.parent, precisions={})  # those of other weights
     with replacing(model.path.parent / FILE) as beside:
         beside.write_bytes(found.graph)
@@ -207,7 +212,7 @@ def main() -> None:
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=20)
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--agreement", type=float, default=AGREEMENT_IN_CALIBRATION)
+    either.add_argument("--agreement", type=float, help="of masks in calibration")
     either.add_argument("--like", type=Path, help="int8 graph of earlier weights to follow")
     given = parser.parse_args()
     model = load_model(given.model)
