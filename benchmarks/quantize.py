@@ -155,12 +155,14 @@ def entry(file: str, sha256: str, change: dict[str, object]) -> dict[str, object
 def measured(model: Model, int8: bytes | None, folder: Path) -> dict[str, dict[str, object]]:
     """The field "precisions", from runs of a copy of the model; no int8 without its graph."""
     spec, scheme = model.spec, label_scheme("brats2021")
-    studies = [load_labeled(patient, spec, scheme) for patient in find_labeled([folder])]
     files = {INT8: (FILE, hashlib.sha256(int8).hexdigest())} if int8 else {}
     if computes_in_bfloat16(read_processor()):
         files[BFLOAT16] = (spec.weights, spec.sha256)
     else:
         print("bfloat16 is not measured, and so no default: this processor does not compute in it")
+    if not files:
+        sys.exit("There is nothing to measure here, and model.json stays as it is.")
+    studies = [load_labeled(patient, spec, scheme) for patient in find_labeled([folder])]
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "model"
         shutil.copytree(model.path.parent, copy)
