@@ -77,12 +77,8 @@ def train(
         from dataclasses import replace
 
         from latup_cli.training.settings import TrainSettings
-        from latup_cli.workflows.train import (
-            TrainingData,
-            TrainRequest,
-            check_data,
-            train_model,
-        )
+        from latup_cli.workflows.train import TrainRequest, check_data, train_model
+        from latup_cli.workflows.train_data import TrainingData
 
         settings = TrainSettings.from_toml(config) if config else TrainSettings()
         if attention:
@@ -109,14 +105,15 @@ def train(
             hours=time_limit,
         )
         if check_only:
-            split = check_data(request)
+            with progress.training(settings.steps, show=not quiet) as news:
+                split = check_data(request, prepared=news.prepared)
             typer.echo(
                 f"{len(split.training)} patients to train on and {len(split.validation)} to "
                 f"choose weights by, labels in {split.scheme.name}: all can be used."
             )
             return
-        with progress.training(settings.steps, show=not quiet) as report:
-            trained = train_model(request, report=report)
+        with progress.training(settings.steps, show=not quiet) as news:
+            trained = train_model(request, prepared=news.prepared, report=news.stepped)
     typer.echo(trained.model)
     if not trained.finished:
         console.note(f"Stopped at step {trained.steps} of {settings.steps}; run again to go on.")

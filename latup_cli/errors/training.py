@@ -93,6 +93,16 @@ class TrainingGoesOnError(OutputExistsError):
         return f"Another process trains in {self.args[0]}: {self.args[1]}."
 
 
+class PreparationInterruptedError(TrainingError):
+    """A run was asked to stop before its first step."""
+
+    exit_code = 130
+    hint = "Run the same command again; patients that are prepared are kept."
+
+    def __str__(self) -> str:
+        return "Interrupted while patients were prepared."
+
+
 class TrainingInterruptedError(TrainingError):
     """A run was asked to stop; its last checkpoint holds every step."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,9 @@ from latup_cli.preprocess.prepare import as_aligned, prepare
 from latup_cli.preprocess.reference import region_shares
 from latup_cli.training.cases import StoredCase, TrainingCase, store, tumor_voxels
 from latup_cli.workflows.teacher import Teacher
+
+OnCase: TypeAlias = Callable[[int], None]
+"""Told after each patient how many are done."""
 
 _PREPARATION = "1"  # part of every cache key; raised when preparing gives other voxels
 
@@ -123,9 +127,15 @@ def check(
     spec: ModelSpec,
     scheme: LabelScheme,
     *,
-    on_case: Callable[[int], None] = lambda _: None,
+    on_case: OnCase = lambda _: None,
 ) -> None:
     """Read and prepare every patient, and report all problems at once.
+
+    Args:
+        patients: Whom.
+        spec: The model that they are prepared for.
+        scheme: Of the labels.
+        on_case: Called after each.
 
     Raises:
         LabeledDataError: Naming every case that cannot be used, and why.
@@ -145,7 +155,7 @@ def prepare_cases(
     cache: Path,
     *,
     teacher: Teacher | None = None,
-    on_case: Callable[[int], None] = lambda _: None,
+    on_case: OnCase = lambda _: None,
 ) -> tuple[StoredCase, ...]:
     """Prepare patients for training, each once: the key is the content of its files.
 
@@ -155,7 +165,7 @@ def prepare_cases(
         scheme: Of the labels.
         cache: Where they are kept.
         teacher: A model that has its share in the targets; None for the expert's labels alone.
-        on_case: Called after each with how many are done.
+        on_case: Called after each.
 
     Raises:
         LabeledDataError: Naming every case that cannot be used, and why.

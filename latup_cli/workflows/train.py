@@ -1,4 +1,4 @@
-"""`latup train`, in the order it happens: find and check cases, prepare, train, export."""
+"""`latup train`, in the order it happens: find and prepare patients, train, export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from latup_cli.cohort.lock import held
-from latup_cli.config import AUTO, Device, LesionChallenge
+from latup_cli.config import Device, LesionChallenge
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import (
@@ -28,7 +28,7 @@ from latup_cli.evaluation.score import score_case
 from latup_cli.evaluation.summary import is_enough_et
 from latup_cli.imaging.atomic import write_text
 from latup_cli.inference.windows import Array, Predict
-from latup_cli.labels import REGIONS, LabelScheme
+from latup_cli.labels import REGIONS
 from latup_cli.training import checkpoint
 from latup_cli.training.allocator import keep_freed_memory
 from latup_cli.training.appearance import Appearances
@@ -45,53 +45,21 @@ from latup_cli.training.network import LatupNet
 from latup_cli.training.processes import is_first, joined, local_rank
 from latup_cli.training.settings import TrainSettings
 from latup_cli.training.simulate import Shapes
-from latup_cli.training.split import fold, held_out_share
-from latup_cli.workflows.labeled import (
-    LabeledFiles,
-    LabeledStudy,
-    check,
-    find_labeled,
-    load_labeled,
-    prepare_cases,
-    scheme_of,
-)
+from latup_cli.workflows.labeled import LabeledStudy, load_labeled
 from latup_cli.workflows.predict import predict_prepared
 from latup_cli.workflows.signals import interruptible
 from latup_cli.workflows.teacher import Teacher
 from latup_cli.workflows.train_card import card_facts, measured_means
+from latup_cli.workflows.train_data import (
+    Split,
+    Told,
+    TrainingData,
+    check_patients,
+    prepare_patients,
+    split_patients,
+)
 
 _SECONDS_PER_HOUR = 3600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingData:
-    """What to train on and what to choose weights by.
-
-    Attributes:
-        folders: Folders of patient folders.
-        validation: The same, for choosing the best weights; never trained on. If empty, a
-            fold or a share of `folders` is held out.
-        held_out: Share of patients to hold out.
-        folds: If not 0, divide the patients into so many folds instead.
-        fold: Which fold to hold out, from 0.
-        labels: Name of the label scheme, or "auto".
-    """
-
-    folders: Sequence[Path]
-    validation: Sequence[Path] = ()
-    held_out: float = 0.2
-    folds: int = 0
-    fold: int = 0
-    labels: str = AUTO
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Patients to train on, patients to choose weights by, and the scheme of their labels."""
-
-    training: Sequence[LabeledFiles]
-    validation: Sequence[LabeledFiles]
-    scheme: LabelScheme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,32 +110,16 @@ class Trained:
     measured: Mapping[str, float]
 
 
-def split_patients(data: TrainingData, seed: int) -> Split:
-    """Find all patients and divide them, never a patient's scans.
-
-    Raises:
-        InputError: If modalities or segmentations are missing, or labels cannot be told.
-        NothingToTrainOnError: If one side would be empty.
-    """
-    patients = find_labeled(data.folders)
-    if data.validation:
-        validation = find_labeled(data.validation)
-        both = {p.name for p in patients} & {p.name for p in validation}
-        if both:
-            raise NothingToTrainOnError(f"{min(both)} is on both sides of the split.")
-        return Split(patients, validation, scheme_of([*patients, *validation], data.labels))
-    names = [patient.name for patient in patients]
-    if data.folds:
-        out = fold(names, folds=data.folds, index=data.fold, seed=seed)
-    else:
-        out = held_out_share(names, share=data.held_out, seed=seed)
-    held_out = [patient for patient, is_out in zip(patients, out, strict=True) if is_out]
-    kept = [patient for patient, is_out in zip(patients, out, strict=True) if not is_out]
-    return Split(kept, held_out, scheme_of(patients, data.labels))
+def _silent(_news: object) -> None:
+    """Tell nobody."""
 
 
-def check_data(request: TrainRequest) -> Split:
+def check_data(request: TrainRequest, *, prepared: Told = _silent) -> Split:
     """Read and prepare every patient without training.
+
+    Args:
+        request: What would be trained on and how.
+        prepared: Called after every patient.
 
     Raises:
         UnusedSourceError: If settings ask for what was not given, or the other way round (3).
@@ -176,12 +128,15 @@ def check_data(request: TrainRequest) -> Split:
     _check_sources(request)
     settings = request.settings
     split = split_patients(request.data, settings.seed)
-    check([*split.training, *split.validation], model_spec(settings), split.scheme)
+    check_patients(split, model_spec(settings), prepared)
     return split
 
 
 def train_model(
-    request: TrainRequest, *, report: Callable[[Progress], None] = lambda _: None
+    request: TrainRequest,
+    *,
+    prepared: Told = _silent,
+    report: Callable[[Progress], None] = _silent,
 ) -> Trained:
     """Train on labeled patients, resuming where `run_dir` left off, and export the best.
 
@@ -189,6 +144,7 @@ def train_model(
 
     Args:
         request: What to train on and how.
+        prepared: Called after every patient that is checked or prepared.
         report: Called after every step.
 
     Raises:
@@ -198,13 +154,16 @@ def train_model(
         DeviceError: If the device that was asked for cannot be used (6).
         OutputError: If a checkpoint cannot be written (10).
         TrainingGoesOnError: If another process trains in `run_dir` (7).
+        PreparationInterruptedError: After Ctrl-C or SIGTERM before the first step (130).
         TrainingInterruptedError: After Ctrl-C or SIGTERM, with a checkpoint (130).
         TrainingError: If there is nothing to train on, or the loss is not a number (12).
     """
     _check_sources(request)
     split = split_patients(request.data, request.settings.seed)
     with _alone(request.run_dir):
-        return _train(request, split, report)
+        if not is_first():  # what several processes tell at once, nobody can read
+            return _train(request, split, _silent, _silent)
+        return _train(request, split, prepared, report)
 
 
 _SOURCES = {
@@ -244,14 +203,18 @@ def _alone(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def _train(request: TrainRequest, split: Split, report: Callable[[Progress], None]) -> Trained:
+def _train(
+    request: TrainRequest,
+    split: Split,
+    prepared: Told,
+    report: Callable[[Progress], None],
+) -> Trained:
     settings, run_dir = request.settings, request.run_dir
     keep_freed_memory()
     spec = model_spec(settings)
     write_text(run_dir / "train.toml", settings.to_toml())
     cache = request.cache or run_dir / "prepared"
-    check(split.validation, spec, split.scheme)
-    cases = prepare_cases(split.training, spec, split.scheme, cache, teacher=_teacher(request))
+    cases = prepare_patients(split, spec, cache, _teacher(request), prepared)
     if not any(len(case.tumor_voxels) for case in cases):
         raise NothingToTrainOnError("No patient to train on has any tumor in its segmentation.")
     place = choose_place(request.device, settings.precision, this_machine(), local_rank())
@@ -335,7 +298,7 @@ def _run(
     lesions = Lesions.load(request.lesions) if request.lesions else None
     crops = Crops(cases, settings, _appearances(request, cases), shapes, lesions)
     steps = train(state, crops, validate, request.run_dir, place=place)
-    log_of = logging_to(request.run_dir, state.step) if place.is_first else nullcontext(report)
+    log_of = logging_to(request.run_dir, state.step) if place.is_first else nullcontext(_silent)
     with log_of as log, interruptible(at_once=()) as stop:
         for progress in steps:
             log(progress)

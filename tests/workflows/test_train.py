@@ -18,7 +18,10 @@ import torch
 from typer.testing import CliRunner
 
 from latup_cli.cli.app import app
+from latup_cli.errors import PreparationInterruptedError
 from latup_cli.training.settings import TrainSettings
+from latup_cli.workflows.train import TrainRequest, train_model
+from latup_cli.workflows.train_data import Preparing, TrainingData
 from tests.fixtures.labeled import SETTINGS, write_patient, write_patients
 from tests.fixtures.phantoms import phantom, save, voxels
 
@@ -62,6 +65,7 @@ def run(patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, out, err = latup("train", patients, "-o", folder / "run", "--config", config)
     assert code == 0, err
     assert out.strip() == str(folder / "run" / "model")
+    assert err.splitlines()[:2] == ["Checking patients: 1 of 1", "Preparing patients: 4 of 4"]
     return folder / "run"
 
 
@@ -167,6 +171,33 @@ def test_a_run_is_alone_in_its_directory_and_ends_cleanly_when_asked(
     assert f"Interrupted after step {step} of 100000" in said
     assert len(losses(run)) == step
     assert not (run / "train.lock").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_preparing_ends_cleanly_when_asked(
+    number: signal.Signals, patients: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C and SIGTERM before the first step: patients that are prepared are kept."""
+    told: list[Preparing] = []
+
+    def interrupted_after_two(news: Preparing) -> None:
+        told.append(news)
+        if (news.stage, news.done) == ("prepare", 2):
+            signal.raise_signal(number)
+
+    request = TrainRequest(
+        data=TrainingData(folders=[patients]), settings=SETTINGS, run_dir=tmp_path / "run"
+    )
+    with pytest.raises(PreparationInterruptedError) as caught:
+        train_model(request, prepared=interrupted_after_two)
+    assert caught.value.exit_code == 130
+    assert told == [
+        Preparing("check", 1, 1),
+        Preparing("prepare", 1, 4),
+        Preparing("prepare", 2, 4),
+    ]
+    assert len(list((tmp_path / "run" / "prepared").iterdir())) == 2
+    assert not (tmp_path / "run" / "train.lock").exists()
 
 
 def test_two_processes_train_as_one_with_twice_the_batch(patients: Path, tmp_path: Path) -> None:
