@@ -3,13 +3,15 @@
 Usage: python weights/average.py OUT.pt SHARE MODEL.pt [SHARE MODEL.pt ...]
 
 A MODEL.pt is a source model or a checkpoint of `latup train`, of which the moving average counts.
-Shares need not add up to 1. To export the average with its card, let OUT.pt be the `best.pt` of a
-finished run, and call `latup train` once more as it was called.
+Shares need not add up to 1; dropout may differ, and is the first one's. To export the average with
+its card, let OUT.pt be the `best.pt` of a finished run, and call `latup train` once more as it was
+called.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,7 +26,7 @@ def main() -> None:
         sys.exit(__doc__)
     shares = [float(share) for share in given[::2]]
     networks = [checkpoint.load_weights(Path(path)) for path in given[1::2]]
-    if any(network.config != networks[0].config for network in networks):
+    if len({replace(network.config, dropout=0.0) for network in networks}) > 1:
         sys.exit("These are weights of different networks.")
     with torch.no_grad():
         for numbers in zip(*(network.parameters() for network in networks), strict=True):
