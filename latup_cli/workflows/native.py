@@ -59,16 +59,23 @@ def on_native_grid(
         probabilities: Whether to keep them.
     """
     inside = onto(prepared.brain.data[None].astype(np.float32), prepared, native)[0] > _HALF
-    regions = onto(found.regions, prepared, native)
-    decoded = decode(regions, inside)
-    if found.islands is not None:
-        decoded[onto(found.islands[None].astype(np.float32), prepared, native)[0] > 0] = 0
+    scores = onto(_without_islands(found), prepared, native)
+    decoded = decode(scores, inside)
     decoded = without_enhancement(decoded) if found.unbelieved_ml else decoded
-    by_name = dict(zip(REGIONS, regions, strict=True))
-    decoded = with_core(decoded, by_name["TC"], found.core_threshold)
+    decoded = with_core(decoded, scores[list(REGIONS).index("TC")], found.core_threshold)
     labels = LabelMap(decoded, native, TISSUE_NUMBERS)
-    kept = by_name if probabilities else {}
+    kept = {}
+    if probabilities:
+        regions = scores if found.islands is None else onto(found.regions, prepared, native)
+        kept = dict(zip(REGIONS, regions, strict=True))
     return Segmentation(labels.renumbered(scheme), Mask(inside, native), _clipped(kept))
+
+
+def _without_islands(found: Prediction) -> npt.NDArray[np.float32]:
+    """The regions without what was left out: as scores, so that it blurs like the rest."""
+    if found.islands is None:
+        return found.regions
+    return np.where(found.islands, np.float32(0.0), found.regions)
 
 
 def _clipped(

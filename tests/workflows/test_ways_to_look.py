@@ -286,3 +286,25 @@ def test_small_islands_are_left_out_on_every_grid(own: Path, tmp_path: Path) -> 
     (warning,) = (text for text in alone.report.warnings if "is left out" in text)
     assert f"{sizes.sum() - sizes.max():.3f} mL" in warning
     np.testing.assert_array_equal(moved_nowhere(study, own), are)
+
+
+def test_an_island_takes_nothing_else_along(study: Path, own: Path) -> None:
+    """In slices five times as thick, tumor in line with an island stays as it is without one."""
+    found, prepared = asked(study, own)
+    block = prepared.placement.block
+    tumor, island = np.zeros((2, *block.shape), dtype=np.bool_)
+    i, j, k = (size // 2 for size in block.shape)
+    tumor[i - 4 : i + 4, j - 4 : j + 4, 4 : k + 2] = True
+    island[i - 1 : i + 1, j - 1 : j + 1, -6:-4] = True
+    x, y, z = block.spacing_mm
+    native = block.respaced((x, y, 5 * z))
+
+    def there(regions: npt.NDArray[np.bool_], islands: npt.NDArray[np.bool_] | None) -> Array:
+        scores = np.stack([regions.astype(np.float32)] * 3)
+        said = replace(found, regions=scores, islands=islands, unbelieved_ml=0.0)
+        moved = on_native_grid(said, prepared, native, SCHEMES["brats2021"], probabilities=False)
+        return moved.labels.data
+
+    alone = there(tumor, None)
+    assert alone.any()
+    np.testing.assert_array_equal(there(tumor | island, island), alone)
