@@ -90,8 +90,14 @@ def _smoothed(image: sitk.Image, source: Grid, target: Grid) -> sitk.Image:
     return image
 
 
-def _spacings(source: Grid, target: Grid) -> zip[tuple[float, float]]:
-    return zip(source.spacing_mm, target.spacing_mm, strict=True)
+def _spacings(source: Grid, target: Grid) -> list[tuple[float, float]]:
+    """The spacing along each source axis, and along the target axis that runs closest to it."""
+    directions = [grid.ras_from_voxel[:3, :3] / grid.spacing_mm for grid in (source, target)]
+    closest = np.abs(directions[0].T @ directions[1]).argmax(axis=1)
+    return [
+        (fine, target.spacing_mm[axis])
+        for fine, axis in zip(source.spacing_mm, closest, strict=True)
+    ]
 
 
 def _is_coarse(fine: float, coarse: float) -> bool:

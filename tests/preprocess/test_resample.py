@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -92,6 +94,18 @@ def test_a_much_coarser_grid_overlooks_no_voxel() -> None:
         image[14 + offset, 15, 16] = 1.0
         totals.append(64.0 * float(resample(image, fine, coarse).sum()))
     assert totals == pytest.approx([1.0] * 4, rel=0.2)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_order_of_axes_changes_no_value(order: tuple[int, int, int]) -> None:
+    """Thick slices see the same of an image whichever axis they are stored along."""
+    fine = make_grid((24, 20, 28), (1.0, 1.0, 1.0), tilt(4.0))
+    image = np.random.default_rng(3).normal(size=fine.shape).astype(np.float32)
+    thick = fine.respaced((1.0, 1.5, 5.0))
+    turned = thick.ras_from_voxel[:, [*order, 3]]
+    i, j, k = (thick.shape[axis] for axis in order)
+    moved = resample(image, fine, Grid((i, j, k), turned))
+    np.testing.assert_allclose(moved, resample(image, fine, thick).transpose(order), atol=1e-5)
 
 
 @pytest.mark.parametrize(("spacing_mm", "same"), [(1.0, True), (1.005, True), (1.02, False)])
