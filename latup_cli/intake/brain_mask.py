@@ -9,18 +9,20 @@ import numpy as np
 from latup_cli.domain.agreement import shared_grid
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.volume import Mask
-from latup_cli.errors import ImageContentError, ImageNotFoundError
+from latup_cli.errors import ImageContentError, ImageError, ImageNotFoundError
 from latup_cli.imaging.nifti import read
+from latup_cli.intake.naming import shown as shown_file
 
 _HALF = 0.5
 
 
-def read_brain_mask(path: Path, grid: Grid) -> Mask:
+def read_brain_mask(path: Path, grid: Grid, study: str) -> Mask:
     """The brain: every voxel above one half.
 
     Args:
         path: A NIfTI file.
         grid: Of the T1ce as it came, on which the mask must lie.
+        study: What the study is called in outputs.
 
     Raises:
         ImageNotFoundError: If there is no such file.
@@ -28,10 +30,13 @@ def read_brain_mask(path: Path, grid: Grid) -> Mask:
         GridMismatchError: If it lies on another grid.
         ImageContentError: If it is empty, or everything is brain.
     """
-    shown = Path(path.name)
+    shown = shown_file(path, study, "mask")
     if not path.is_file():
         raise ImageNotFoundError(shown, "brain mask")
-    mask = read(path).volume
+    try:
+        mask = read(path).volume
+    except ImageError as error:
+        raise error.named(shown) from None  # whose message has the path
     shared_grid({Path("the T1ce"): grid, shown: mask.grid})
     inside = np.asarray(mask.data > _HALF)
     if not inside.any() or inside.all():

@@ -61,7 +61,7 @@ def background(data: npt.NDArray[np.float32]) -> float:
 
     Z-scored or windowed images have such a background that is not 0.
     """
-    corners = data[:: data.shape[0] - 1, :: data.shape[1] - 1, :: data.shape[2] - 1]
+    corners = data[np.ix_(*((0, size - 1) for size in data.shape))]
     value = float(corners[0, 0, 0])
     if (corners != value).any() or np.mean(data == value) < BACKGROUND_SHARE:
         return 0.0

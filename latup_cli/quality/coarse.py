@@ -27,7 +27,8 @@ class Coarse:
 
     Attributes:
         images: Name to (i, j, k) float32.
-        region: (i, j, k) bool: at least half of what a voxel covers lies in the region.
+        region: (i, j, k) bool: at least half of what a voxel covers lies in the region; of one
+            that is thinner than that everywhere, the voxels that it covers most.
         grid: Where they lie.
     """
 
@@ -75,7 +76,8 @@ def coarsen(
     i, j, k = (max(1, round(to_mm / mm)) for mm in spacing)
     box = _around(region.data, spacing, (i, j, k), margin_mm)
     small = {n: block_means(image.data[box.slices], (i, j, k)) for n, image in images.items()}
-    inside = block_means(region.data[box.slices], (i, j, k)) >= 0.5  # noqa: PLR2004  (half)
+    covered = block_means(region.data[box.slices], (i, j, k))
+    inside = covered >= min(0.5, float(covered.max()))
     grid = region.grid.crop(box)
     return Coarse(small, inside, grid.respaced((spacing[0] * i, spacing[1] * j, spacing[2] * k)))
 

@@ -133,7 +133,9 @@ def _find_brain(
     given = settings.preparation.brain_mask
     if given is not None:
         with timed(steps, "brain", rule="given"):
-            return _on_grid_of(together, REFERENCE, read_brain_mask(given, study.grid))
+            return _on_grid_of(
+                together, REFERENCE, read_brain_mask(given, study.grid, study.files.name)
+            )
     if plan.brain is BrainFrom.NONZERO:
         images = [together.images[modality] for modality in plan.brain_in]
         rule = BRIGHT if plan.common_grid else NONZERO

@@ -189,6 +189,9 @@ BAD_IMAGES = {
         changed(lambda d: d[:, :, 4:-3], *sorted(NAMES.values())),
         TooSmallImageError, "36 x 34 x 31 voxels; each axis needs at least 32",
     ),
+    "one slice": (
+        changed(lambda d: d[:, :, 16:17]), TooSmallImageError, "x 1 voxels",
+    ),
     "few slices": (
         changed(lambda d: d[:, :, 10:21]), TooSmallImageError,
         "36 x 34 x 11 voxels; each axis needs at least 12",

@@ -69,3 +69,12 @@ def test_ranks_count_what_is_lower(values: list[int]) -> None:
     lower = (array[None] < array[:, None]).sum(axis=1)
     equal = (array[None] == array[:, None]).sum(axis=1)
     assert ranks(array) == pytest.approx((lower + equal / 2) / max(1, array.size))
+
+
+def test_a_region_thinner_than_a_coarse_voxel_is_not_lost() -> None:
+    """Of a region that fills half of no coarse voxel, those that it covers most are left."""
+    grid = Grid((12, 12, 12), np.eye(4))
+    inside = np.zeros(grid.shape, dtype=np.bool_)
+    inside[6, 6, 6] = True
+    study = {"t1": Volume(np.ones(grid.shape, dtype=np.float32), grid)}
+    assert coarsen(study, Mask(inside, grid)).region.sum() == 1
