@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from latup_cli.cohort.hashing import file_sha256, files_of
 from latup_cli.config import AUTO
 from latup_cli.domain.label_schemes import detect_scheme
 from latup_cli.domain.model import ModelSpec
-from latup_cli.domain.study import AlignedStudy, PreparedStudy, StudyFiles
+from latup_cli.domain.study import AlignedStudy, FoundFile, PreparedStudy, StudyFiles
 from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import (
     LabeledDataError,
@@ -23,10 +24,12 @@ from latup_cli.errors import (
     MissingSegmentationError,
     NothingToTrainOnError,
     SegmentationGridError,
+    UnreachableError,
 )
 from latup_cli.imaging import nifti
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
+from latup_cli.intake.naming import shown_place
 from latup_cli.labels import LabelScheme, label_scheme
 from latup_cli.preprocess.prepare import as_aligned, prepare
 from latup_cli.preprocess.reference import region_shares
@@ -174,11 +177,11 @@ def prepare_cases(
     problems = _Problems()
     cases = []
     for count, patient in enumerate(patients, start=1):
-        stored = StoredCase(patient.name, cache / _key(patient, spec, scheme, teacher))
-        if not stored.complete:
-            with problems.of(patient.name):
+        with problems.of(patient.name):
+            stored = StoredCase(patient.name, cache / _key(patient, spec, scheme, teacher))
+            if not stored.complete:
                 store(_training_case(patient, spec, scheme, teacher), stored.folder)
-        cases.append(stored)
+            cases.append(stored)
         on_case(count)
     problems.refuse_any()
     return tuple(cases)
@@ -251,15 +254,26 @@ def _in_255ths(shares: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 def _key(
     patient: LabeledFiles, spec: ModelSpec, scheme: LabelScheme, teacher: Teacher | None
 ) -> str:
-    """Changes with any byte of the patient's files and with anything that preparing depends on."""
-    files: Mapping[str, Path] = {
-        **{modality: found.path for modality, found in patient.study.modalities.items()},
-        "seg": patient.segmentation,
-    }
+    """Changes with any byte of the patient's files and with anything that preparing depends on.
+
+    Raises:
+        UnreachableError: If a file cannot be read.
+    """
+    images = {**patient.study.modalities, "seg": FoundFile(patient.segmentation, "")}
     recipe = (_PREPARATION, spec.channels, spec.axis_order, spec.spacing_mm, spec.normalization)
     taught = () if teacher is None else teacher.identity
     digest = hashlib.sha256(repr((*recipe, scheme.name, *taught)).encode())
-    for role in sorted(files):
+    for role, found in sorted(images.items()):
         digest.update(role.encode())
-        digest.update(hashlib.sha256(files[role].read_bytes()).digest())
+        if found.volume is not None:
+            digest.update(f" {found.volume}".encode())
+        for path in files_of(found):  # header and voxels of a pair, every slice of a series
+            digest.update(_content(path))
     return digest.hexdigest()[:24]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return bytes.fromhex(file_sha256(path))
+    except OSError as error:
+        raise UnreachableError(shown_place(path), (error.strerror or str(error)).lower()) from None
