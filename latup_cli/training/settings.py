@@ -11,6 +11,9 @@ from typing import Any, Self
 from latup_cli.domain.grid import Shape
 from latup_cli.errors import TrainingSettingsError
 
+SETTINGS_FILE = "train.toml"
+"""A run's settings in its directory, and beside the weights that it made."""
+
 _STRIDE = 8  # the network's; its own module would bring torch
 _POSITIVE = ("spacing_mm", "filters", "fold", "steps", "batch_size", "validate_every")
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latup_cli.cohort.hashing import file_sha256, files_of
+from latup_cli.cohort.ledger import FOLDER
 from latup_cli.config import AUTO
 from latup_cli.domain.label_schemes import detect_scheme
 from latup_cli.domain.model import ModelSpec
@@ -26,6 +27,7 @@ from latup_cli.errors import (
     SegmentationGridError,
     UnreachableError,
 )
+from latup_cli.evaluation.pairs import OURS
 from latup_cli.imaging import nifti
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
@@ -34,6 +36,7 @@ from latup_cli.labels import LabelScheme, label_scheme
 from latup_cli.preprocess.prepare import as_aligned, prepare
 from latup_cli.preprocess.reference import region_shares
 from latup_cli.training.cases import StoredCase, TrainingCase, store, tumor_voxels
+from latup_cli.training.settings import SETTINGS_FILE
 from latup_cli.workflows.teacher import Teacher
 
 OnCase: TypeAlias = Callable[[int], None]
@@ -89,7 +92,7 @@ class _Problems:
 
 
 def find_labeled(folders: Iterable[Path]) -> tuple[LabeledFiles, ...]:
-    """Every patient folder directly below some folders, sorted by path.
+    """Every patient folder directly below some folders, sorted by path; not our own results.
 
     Raises:
         NothingToTrainOnError: If there is none.
@@ -217,8 +220,14 @@ def _patient_folders(folders: Iterable[Path]) -> list[Path]:
         folder
         for parent in parents
         for folder in parent.iterdir()
-        if folder.is_dir() and not folder.name.startswith(".")
+        if folder.is_dir() and not folder.name.startswith(".") and not _is_ours(folder)
     )
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether `latup segment`, `batch` or `train` wrote here, by its name or what lies in it."""
+    named = folder.name in (OURS, FOLDER)
+    return named or (folder / FOLDER).is_dir() or (folder / SETTINGS_FILE).is_file()
 
 
 def _labeled(folder: Path) -> LabeledFiles:

@@ -100,3 +100,23 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabeledDataError, match=r"none\.nii\.gz cannot be opened") as caught:
         prepared((gone,), tmp_path / "cache")
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["latup/P1/x", "latup/batch-run/x", "out/batch-run/x", "batch-run/x", "run/train.toml"],
+)
+def test_our_own_results_are_no_patients(place: str, tmp_path: Path) -> None:
+    """What `latup batch` and `latup train` wrote into the study's folder is passed over."""
+    folder = write_patients(tmp_path / "patients", 1)
+    (folder / place).parent.mkdir(parents=True)
+    (folder / place).touch()
+    assert [patient.name for patient in find_labeled([folder])] == ["BraTS-GLI-00000-000"]
+
+
+def test_a_folder_of_somebody_elses_is_named(tmp_path: Path) -> None:
+    """Whatever is not ours may be a patient whose images are missing."""
+    folder = write_patients(tmp_path / "patients", 1)
+    (folder / "results").mkdir()
+    with pytest.raises(LabeledDataError, match="results"):
+        find_labeled([folder])
