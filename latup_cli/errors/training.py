@@ -23,6 +23,21 @@ class NothingToTrainOnError(TrainingError):
         super().__init__(problem)
 
 
+class SharedPatientError(TrainingError, ValueError):
+    """Scans of one patient are on both sides of the split."""
+
+    hint = "Leave all scans of a patient on one side; --val takes patients of its own."
+
+    def __init__(self, training: str, validation: str) -> None:
+        super().__init__(training, validation)
+
+    def __str__(self) -> str:
+        training, validation = self.args
+        if training == validation:
+            return f"{training} is on both sides of the split."
+        return f"One patient is on both sides of the split: {training} and {validation}."
+
+
 class DivergedError(TrainingError, ArithmeticError):
     """The loss is no longer a number; the last checkpoint is intact."""
 

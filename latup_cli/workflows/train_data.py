@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 from latup_cli.config import AUTO
 from latup_cli.domain.model import ModelSpec
-from latup_cli.errors import NothingToTrainOnError, PreparationInterruptedError
+from latup_cli.errors import PreparationInterruptedError, SharedPatientError
 from latup_cli.labels import LabelScheme
 from latup_cli.training.cases import StoredCase
-from latup_cli.training.split import fold, held_out_share
+from latup_cli.training.split import fold, held_out_share, patient_of
 from latup_cli.workflows.labeled import (
     LabeledFiles,
     OnCase,
@@ -82,13 +82,12 @@ def split_patients(data: TrainingData, seed: int) -> Split:
     Raises:
         InputError: If modalities or segmentations are missing, or labels cannot be told.
         NothingToTrainOnError: If one side would be empty.
+        SharedPatientError: If scans of one patient are on both sides.
     """
     patients = find_labeled(data.folders)
     if data.validation:
         validation = find_labeled(data.validation)
-        both = {p.name for p in patients} & {p.name for p in validation}
-        if both:
-            raise NothingToTrainOnError(f"{min(both)} is on both sides of the split.")
+        _refuse_shared(patients, validation)
         return Split(patients, validation, scheme_of([*patients, *validation], data.labels))
     names = [patient.name for patient in patients]
     if data.folds:
@@ -138,6 +137,15 @@ def prepare_patients(
             )
     except KeyboardInterrupt:
         raise PreparationInterruptedError from None
+
+
+def _refuse_shared(training: Sequence[LabeledFiles], validation: Sequence[LabeledFiles]) -> None:
+    """Refuse scans of one patient on both sides, also those of different time points."""
+    scans = {patient_of(scan.name): scan.name for scan in training}
+    for scan in validation:
+        other = scans.get(patient_of(scan.name))
+        if other is not None:
+            raise SharedPatientError(other, scan.name)
 
 
 def _telling(told: Told, stage: str, total: int) -> OnCase:
