@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.amp import GradScaler
 
 from latup_cli.errors import CheckpointError
 from latup_cli.imaging.atomic import replacing
@@ -26,14 +27,17 @@ class RunState:
         network: Under training.
         average: Moving average of its weights.
         optimizer: With its moments.
+        scaler: Of the loss, so that gradients do not vanish in float16; disabled elsewhere.
         step: Steps done.
         seconds: Training time so far.
         best_score: Highest mean validation Dice so far.
+        best_measured: What validation gave there.
     """
 
     network: LatupNet
     average: LatupNet
     optimizer: torch.optim.Optimizer
+    scaler: GradScaler = field(default_factory=lambda: GradScaler(enabled=False))
     step: int = 0
     seconds: float = 0.0
     best_score: float = -1.0
@@ -52,6 +56,7 @@ def save(path: Path, state: RunState, settings: TrainSettings) -> None:
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimizer": state.optimizer.state_dict(),
+        "scaler": state.scaler.state_dict(),
         "step": state.step,
         "seconds": state.seconds,
         "best_score": state.best_score,
@@ -61,7 +66,7 @@ def save(path: Path, state: RunState, settings: TrainSettings) -> None:
 
 
 def restore(path: Path, state: RunState) -> None:
-    """Bring a state to where a checkpoint was written.
+    """Bring a state to where a checkpoint was written; its weight decay stays what it is.
 
     Raises:
         CheckpointError: If the file is damaged or from another network.
@@ -70,12 +75,22 @@ def restore(path: Path, state: RunState) -> None:
     try:
         state.network.load_state_dict(content["network"])
         state.average.load_state_dict(content["average"])
-        state.optimizer.load_state_dict(content["optimizer"])
+        _restore_optimizer(state.optimizer, content["optimizer"])
+        if content.get("scaler"):  # neither older checkpoints have one nor those of float32
+            state.scaler.load_state_dict(content["scaler"])
         state.step, state.seconds = content["step"], content["seconds"]
         state.best_score = content["best_score"]
         state.best_measured = content["best_measured"]
     except (KeyError, RuntimeError, ValueError) as error:
         raise CheckpointError(path, _first_line(error)) from error
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, content: dict[str, Any]) -> None:
+    """Bring back the moments; the settings of today decide on everything else."""
+    decays = [group["weight_decay"] for group in optimizer.param_groups]
+    optimizer.load_state_dict(content)
+    for group, decay in zip(optimizer.param_groups, decays, strict=True):
+        group["weight_decay"] = decay
 
 
 def save_weights(path: Path, network: LatupNet) -> None:

@@ -56,11 +56,15 @@ class Place:
         """Whether it is a GPU."""
         return self.device.startswith("cuda")
 
+    @property
+    def kind(self) -> str:
+        """PyTorch's name for all of its kind: "cpu" or "cuda"."""
+        return "cuda" if self.on_cuda else "cpu"
+
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which the network's forward pass runs."""
-        kind = "cuda" if self.on_cuda else "cpu"
         mixed = self.precision != "float32"
-        return torch.autocast(kind, dtype=_TYPES[self.precision], enabled=mixed)
+        return torch.autocast(self.kind, dtype=_TYPES[self.precision], enabled=mixed)
 
 
 def this_machine() -> Hardware:

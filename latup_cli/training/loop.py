@@ -64,14 +64,12 @@ class _Trainer:
     place: Place
     module: torch.nn.Module = field(init=False)
     loss_of: RegionLoss = field(init=False)
-    scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:
         self.loss_of = RegionLoss(self.settings.cross_entropy_weight)
         self.module = self.state.network
         if self.place.of > 1:
             self.module = DistributedDataParallel(self.state.network)
-        self.scaler = torch.amp.GradScaler(enabled=self.place.precision == "float16")
 
     def step(self, sample: Sample, rate: float) -> float:
         """Learn from one batch; the loss before learning, averaged over processes."""
@@ -88,11 +86,11 @@ class _Trainer:
         if not math.isfinite(shown):
             raise DivergedError(state.step)
         state.optimizer.zero_grad()
-        self.scaler.scale(loss).backward()
-        self.scaler.unscale_(state.optimizer)
+        state.scaler.scale(loss).backward()
+        state.scaler.unscale_(state.optimizer)
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.clip_norm)
-        self.scaler.step(state.optimizer)
-        self.scaler.update()
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
         _average(state, settings.ema_decay)
         return shown
 
@@ -123,7 +121,8 @@ def new_run(
         {"params": plain, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
-    return RunState(network, copy.deepcopy(network), optimizer)
+    scaler = torch.amp.GradScaler(place.kind, enabled=place.precision == "float16")
+    return RunState(network, copy.deepcopy(network), optimizer, scaler)
 
 
 def train(

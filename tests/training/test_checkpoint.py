@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.amp import GradScaler
 
 from latup_cli.errors import (
     CheckpointError,
@@ -21,6 +22,7 @@ from latup_cli.training import checkpoint
 from latup_cli.training.cases import TrainingCase
 from latup_cli.training.checkpoint import RunState
 from latup_cli.training.crops import Crops
+from latup_cli.training.hardware import Place
 from latup_cli.training.loop import FALSE_ET, new_run, score, train
 from latup_cli.training.network import LatupNet
 from latup_cli.training.schedule import learning_rate
@@ -110,6 +112,57 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     after = run_to_the_end(resumed, tmp_path)
     assert before + after == losses
     assert_equal(resumed, unbroken)
+
+
+def test_another_weight_decay_holds_for_a_run_that_goes_on(tmp_path: Path) -> None:
+    """It is the settings' from the next step on, and still none for biases and norms."""
+    run_for(new_run(SETTINGS), tmp_path, 2)
+    resumed = new_run(replace(SETTINGS, weight_decay=0.5))
+    checkpoint.restore(tmp_path / "last.pt", resumed)
+    assert [group["weight_decay"] for group in resumed.optimizer.param_groups] == [0.5, 0.0]
+    assert resumed.optimizer.state_dict()["state"]
+
+
+def scaled(state: RunState) -> RunState:
+    """The same with a loss that is scaled on the CPU, twice as much every two steps."""
+    state.scaler = GradScaler("cpu", init_scale=16.0, growth_interval=2)
+    return state
+
+
+def test_the_scale_of_the_loss_goes_on(tmp_path: Path) -> None:
+    """A resumed float16 run has the factor of the unbroken one, and grows it when that does."""
+    unbroken, begun = scaled(new_run(SETTINGS)), scaled(new_run(SETTINGS))
+    run_to_the_end(unbroken, tmp_path / "unbroken")
+    run_for(begun, tmp_path / "resumed", 3)
+    resumed = scaled(new_run(SETTINGS))
+    checkpoint.restore(tmp_path / "resumed" / "last.pt", resumed)
+    assert resumed.scaler.state_dict() == begun.scaler.state_dict()
+    run_to_the_end(resumed, tmp_path / "resumed")
+    assert resumed.scaler.get_scale() == unbroken.scaler.get_scale() == 128.0
+    assert_equal(resumed, unbroken)
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """Without the scale of the loss, or with that of another precision, a run starts its own."""
+    path = tmp_path / "last.pt"
+    run_for(new_run(SETTINGS), tmp_path, 2)
+    content = torch.load(path)
+    assert content["scaler"] == {}  # float32 has none
+    checkpoint.restore(path, scaled(new_run(SETTINGS)))
+    torch.save({**content, "scaler": scaled(new_run(SETTINGS)).scaler.state_dict()}, path)
+    checkpoint.restore(path, new_run(SETTINGS))
+    del content["scaler"]
+    torch.save(content, path)
+    resumed = scaled(new_run(SETTINGS))
+    checkpoint.restore(path, resumed)
+    assert (resumed.step, resumed.scaler.get_scale()) == (2, 16.0)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_the_loss_is_scaled_in_float16_alone(precision: str) -> None:
+    """The others hold small gradients as they are."""
+    state = new_run(SETTINGS, place=Place("cpu", precision))
+    assert state.scaler.is_enabled() == (precision == "float16")
 
 
 def test_a_finished_run_has_nothing_left_to_do(
