@@ -11,6 +11,9 @@ from pathlib import Path
 
 from latup_cli.errors import OutputError
 
+_TRIES = 20
+"""Of making a folder, while others who share the place go away and take it with them."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -69,7 +72,7 @@ def staging(folder: Path) -> Iterator[Path]:
     stage = folder / f".{uuid.uuid4().hex[:12]}"
     try:
         made = [place for place in (folder, *folder.parents) if not place.exists()]
-        stage.mkdir(parents=True)
+        _make(stage)
         yield stage
         for path in sorted(stage.iterdir()):
             path.replace(folder / path.name)
@@ -80,3 +83,12 @@ def staging(folder: Path) -> Iterator[Path]:
         for place in made:  # from the innermost outwards; one that is in use stays
             with suppress(OSError):
                 place.rmdir()
+
+
+def _make(stage: Path) -> None:
+    """Make a folder and those above it, which another process may remove while they are empty."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            stage.mkdir(parents=True)
+            return
+    stage.mkdir(parents=True)

@@ -123,3 +123,35 @@ def test_a_failure_while_staging_keeps_earlier_results(tmp_path: Path) -> None:
         fail_while_staging(tmp_path)
     assert (tmp_path / "seg.nii.gz").read_bytes() == b"earlier"
     assert names(tmp_path) == ["seg.nii.gz"]
+
+
+def test_a_shared_folder_that_another_process_takes_away_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that cleans up the new folder of both, just made, does not fail this one."""
+    make, removed = Path.mkdir, []
+
+    def taken_away(path: Path, *given: object, **options: object) -> None:
+        make(path, *given, **options)  # type: ignore[arg-type]
+        if path.name == "out" and len(removed) < 3:
+            path.rmdir()
+            removed.append(path)
+
+    monkeypatch.setattr(Path, "mkdir", taken_away)
+    with staging(tmp_path / "out") as stage:
+        (stage / "seg.nii.gz").write_bytes(b"1")
+    assert names(tmp_path / "out") == ["seg.nii.gz"]
+    assert len(removed) == 3
+
+
+def test_a_place_that_never_is_ends_in_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a folder cannot be made at all, somebody is told at last."""
+
+    def nowhere(path: Path, *_: object, **__: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", nowhere)
+    with pytest.raises(OutputError, match="No such file"), staging(tmp_path / "out"):
+        pass
