@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
 
 from latup_cli.cohort.ledger import FOLDER
-from latup_cli.cohort.names import told_apart
+from latup_cli.cohort.names import Outward, told_apart
 from latup_cli.domain.cohort import Cohort, Failure, PassedOver, Patient
 from latup_cli.domain.privacy import discreet, discreet_file
 from latup_cli.domain.study import StudyFiles
@@ -49,7 +49,8 @@ class Intake:
         find: A folder or a 4-D file to its study.
         find_named: Modality to file to the study of these four.
         meaning: What a word such as a column's heading stands for: a modality, or None.
-        name: What a study in this folder is called in outputs.
+        name: What a study in this folder is called in outputs, without some private words.
+        private: Words of a folder's DICOM tags that tell who the patient is.
         outward: Makes a name one that outputs may carry on every system.
     """
 
@@ -57,8 +58,9 @@ class Intake:
     find: Callable[[Path], StudyFiles]
     find_named: Callable[[Mapping[str, Path]], StudyFiles]
     meaning: Callable[[str], str | None]
-    name: Callable[[Path], str]
-    outward: Callable[[str], str]
+    name: Callable[[Path, Iterable[str]], str]
+    private: Callable[[Path], frozenset[str]]
+    outward: Outward
 
 
 @dataclass(slots=True)
@@ -100,14 +102,25 @@ def find_patients(root: Path, intake: Intake) -> Cohort:
     if not search.patients:
         raise NoPatientsError(root)
     found = sorted(search.patients, key=lambda patient: patient.place)
-    aside = sorted(search.passed_over, key=lambda folder: folder.place)
+    private = frozenset[str]().union(*(patient.private for patient in found))
+    aside = [
+        replace(folder, place=shown_place(folder.place, private))
+        for folder in sorted(search.passed_over, key=lambda folder: folder.place)
+    ]
     return Cohort(root, told_apart(found, intake.outward), tuple(aside))
 
 
-def shown_place(place: str) -> str:
-    """A place relative to the study, without names that tell who somebody is."""
+def shown_place(place: str, private: Iterable[str] = ()) -> str:
+    """A place relative to the study, without names that tell who somebody is.
+
+    Args:
+        place: With forward slashes.
+        private: Words of DICOM tags that tell it too, in lower case.
+    """
+    words = frozenset(private)
     *folders, last = PurePosixPath(place).parts or (".",)
-    return "/".join([*map(discreet, folders), discreet_file(last)])
+    hidden = [discreet(folder, words) for folder in folders]
+    return "/".join([*hidden, discreet_file(last, words)])
 
 
 def unreachable(place: str, error: OSError) -> Failure:
@@ -129,7 +142,7 @@ def _visit(search: _Search, folder: Path, *, inside_patient: bool, entered: bool
     except OSError as error:
         place = _place(search, folder)
         failure = unreachable(place, error)
-        name = search.intake.name(folder)
+        name = search.intake.name(folder, ())
         search.patients.append(Patient(name, place, shown_place(place), folder, problem=failure))
         return
     complete = _take(search, folder, look, inside_patient=inside_patient, leaf=not folders)
@@ -163,13 +176,14 @@ def _take(search: _Search, folder: Path, look: Look, *, inside_patient: bool, le
 
 def _patient(search: _Search, path: Path) -> Patient:
     place = _place(search, path)
-    shown = shown_place(place)
     try:
         files = search.intake.find(path)
     except LatupError as error:
-        name = search.intake.name(path)
-        return Patient(name, place, shown, path, problem=Failure.of(error))
-    return Patient(files.name, place, shown, path, files)
+        private = search.intake.private(path)
+        name, shown = search.intake.name(path, private), shown_place(place, private)
+        return Patient(name, place, shown, path, problem=Failure.of(error), private=private)
+    shown = shown_place(place, files.private)
+    return Patient(files.name, place, shown, path, files, private=files.private)
 
 
 def _dicom_folders(search: _Search) -> Iterator[Path]:
@@ -237,5 +251,4 @@ def _place(search: _Search, path: Path) -> str:
 
 
 def _pass_over(search: _Search, folder: Path, reason: str) -> None:
-    place = _place(search, folder)
-    search.passed_over.append(PassedOver(shown_place(place), reason))
+    search.passed_over.append(PassedOver(_place(search, folder), reason))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
 from latup_cli.domain.cohort import Patient
 from latup_cli.domain.privacy import short_hash
 
+Outward: TypeAlias = Callable[[str, Iterable[str]], str]
+"""Makes a name one that outputs may carry on every system, without some private words."""
+
 _MOST_PARENTS = 2
 
 
-def told_apart(patients: Sequence[Patient], outward: Callable[[str], str]) -> tuple[Patient, ...]:
+def told_apart(patients: Sequence[Patient], outward: Outward) -> tuple[Patient, ...]:
     """Give every patient a name of its own: with its parent folder, or a hash of its place.
 
     All that share a name are renamed, so that the names do not depend on the order in which
@@ -22,13 +26,13 @@ def told_apart(patients: Sequence[Patient], outward: Callable[[str], str]) -> tu
 
     Args:
         patients: In any order.
-        outward: Makes a name one that outputs may carry on every system.
+        outward: What a name with its parent folders becomes in outputs.
     """
     names = [patient.name for patient in patients]
     for depth in range(1, _MOST_PARENTS + 1):
         for index in _shared(names):
             longer = _with_parents(patients[index], depth)
-            names[index] = outward(longer) if longer else names[index]
+            names[index] = outward(longer, patients[index].private) if longer else names[index]
     for index in _shared(names):
         names[index] = f"{patients[index].name}-{short_hash(patients[index].place)}"
     for count, index in enumerate(_shared(names), start=1):  # rows of a table that are the same

@@ -93,9 +93,10 @@ def _patient(base: Path, number: int, cells: Mapping[str, str], intake: Intake) 
     named = {m: base / given[m] for m in MODALITIES if m in given}
     source = base / given["folder"] if "folder" in given and not named else None
     files, problem = _find(source, named, intake)
-    name = intake.outward(given["patient"]) if "patient" in given else _name(files, number)
+    name = intake.outward(given["patient"], ()) if "patient" in given else _name(files, number)
     place = Path(given.get("t1ce", given.get("folder", f"row {number}"))).as_posix()
-    return Patient(name, place, f"row {number}", source, files, problem)
+    private = files.private if files else frozenset()
+    return Patient(name, place, f"row {number}", source, files, problem, private)
 
 
 def _find(

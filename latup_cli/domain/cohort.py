@@ -53,6 +53,7 @@ class Patient:
         source: The folder or 4-D file; None if the four files were named by a table.
         files: Which file is which modality; None if there is a problem.
         problem: Why the patient cannot be segmented, as far as names of files tell.
+        private: Words of DICOM tags that tell who the patient is; no output may hold them.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Patient:
     source: Path | None
     files: StudyFiles | None = None
     problem: Failure | None = None
+    private: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

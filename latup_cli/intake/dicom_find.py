@@ -70,8 +70,11 @@ def find_dicom(folder: Path, name: str | None = None) -> DicomStudy | None:
     return DicomStudy(study, choose(found), private)
 
 
-def named_series(place: Path, modality: str) -> FoundFile | None:
+def named_series(place: Path, modality: str) -> tuple[FoundFile, frozenset[str]] | None:
     """The series in a folder, or the one that a file belongs to; None if it is no DICOM.
+
+    Returns:
+        The series, and the words of its tags that tell who the patient is.
 
     Raises:
         AmbiguousModalityError: If there are several.
@@ -86,7 +89,12 @@ def named_series(place: Path, modality: str) -> FoundFile | None:
     volumes = usable_volumes(files, Path(f"{modality} (DICOM)"))
     if len(volumes) > 1:
         raise AmbiguousModalityError(modality, tuple(one.label for one in volumes))
-    return volumes[0].found(_GIVEN) if volumes else None
+    return (volumes[0].found(_GIVEN), private_words(files)) if volumes else None
+
+
+def tags_of(folder: Path) -> frozenset[str]:
+    """Words of all DICOM tags in a folder that tell who the patient is; none without DICOM."""
+    return private_words(read_folder(folder))
 
 
 def _counted(found: Iterable[Candidate]) -> tuple[str, ...]:

@@ -107,11 +107,12 @@ def study_from_files(
     """
     first = next(iter(named.values()), Path())
     with _reachable(first):
-        chosen = _given(named)
-        study = name or study_name(first.parent)
+        chosen, private = _given(named)
+        study = name or study_name(first.parent, private)
         if channels is not None:
             raise NotOneFileError(study)
-        return _complete(chosen, study=study, seen=_described(chosen, [], study))
+        files = _complete(chosen, study=study, seen=_described(chosen, [], study))
+        return replace(files, private=private)
 
 
 @contextmanager
@@ -125,7 +126,7 @@ def _reachable(place: Path) -> Iterator[None]:
         raise UnreachableError(shown_place(place), reason) from None
 
 
-def _given_series(modality: str, place: Path) -> FoundFile | None:
+def _given_series(modality: str, place: Path) -> tuple[FoundFile, frozenset[str]] | None:
     from latup_cli.intake.dicom_find import named_series  # loads a library that few need
 
     return named_series(place, modality)
@@ -144,8 +145,8 @@ def _in_folder(
     folder: Path, named: Mapping[str, Path], name: str | None, channels: str | None
 ) -> StudyFiles:
     place = image_folder(folder)
-    study = name or study_name(place)
-    chosen = _given(named)
+    chosen, private = _given(named)
+    study = name or study_name(place, private)
     candidate = candidates(place, exclude=[found.path for found in chosen.values()])
     if not chosen:
         if not images(place):
@@ -164,17 +165,19 @@ def _in_folder(
 
         dicom = find_dicom(folder, name)
         if dicom is not None:
-            return _from_dicom(dicom, given, nifti=bool(images(place)))
+            files = _from_dicom(dicom, given, nifti=bool(images(place)))
+            return replace(files, private=files.private | private)
     elif len(given) < len(MODALITIES) and holds_dicom(folder):
         chosen = {**{m: _because(chosen[m], _NIFTI_WINS) for m in MODALITIES}, **given}
     _refuse_other_formats(place, study, missing=[m for m in MODALITIES if m not in chosen])
     segmentations = candidate.get(SEGMENTATION, [])
-    return _complete(
+    files = _complete(
         chosen,
         study=study,
         seen=_described(chosen, images(place), study),
         segmentation=segmentations[0] if len(segmentations) == 1 else None,
     )
+    return replace(files, private=private)
 
 
 def _from_dicom(dicom: DicomStudy, given: Mapping[str, FoundFile], *, nifti: bool) -> StudyFiles:
@@ -198,16 +201,19 @@ def _volumes(folder: Path, study: str, channels: str | None) -> dict[str, FoundF
     return split(files[0], study, channels) if files else {}
 
 
-def _given(named: Mapping[str, Path]) -> dict[str, FoundFile]:
-    return {modality: _given_file(modality, path) for modality, path in named.items()}
+def _given(named: Mapping[str, Path]) -> tuple[dict[str, FoundFile], frozenset[str]]:
+    """What was named, and the words of its DICOM tags that tell who the patient is."""
+    given = {modality: _given_file(modality, path) for modality, path in named.items()}
+    private = frozenset[str]().union(*(words for _, words in given.values()))
+    return {modality: found for modality, (found, _) in given.items()}, private
 
 
-def _given_file(modality: str, path: Path) -> FoundFile:
+def _given_file(modality: str, path: Path) -> tuple[FoundFile, frozenset[str]]:
     """A NIfTI file, or the DICOM series in a folder or of a file."""
     series = _given_series(modality, path) if path.is_dir() or is_dicom(path) else None
     if series is None and not path.is_file():
         raise ImageNotFoundError(shown_place(path), modality)
-    return series or FoundFile(parts(path)[0], _GIVEN)
+    return series or (FoundFile(parts(path)[0], _GIVEN), frozenset())
 
 
 def _refuse_patients(folder: Path) -> None:

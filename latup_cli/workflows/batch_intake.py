@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 from latup_cli.cohort.find import Intake, Look, find_patients
 from latup_cli.cohort.table import SUFFIXES, read_table
 from latup_cli.domain.cohort import Cohort, Patient
+from latup_cli.domain.privacy import discreet_file
+from latup_cli.domain.study import FoundFile
+from latup_cli.errors import TooManyFilesError
 from latup_cli.imaging.dicom_magic import is_dicom
+from latup_cli.intake.dicom_places import holds_dicom
 from latup_cli.intake.find import find_study, study_from_files
 from latup_cli.intake.folder import image_stem, images, in_another_format
 from latup_cli.intake.naming import outward, shown, study_name
@@ -39,6 +43,7 @@ def find_cohort(study: Path, channels: str | None = None) -> Cohort:
         find_named=study_from_files,
         meaning=_meaning,
         name=_name,
+        private=_private,
         outward=outward,
     )
     if study.is_file() and study.suffix.casefold() in SUFFIXES:
@@ -70,7 +75,7 @@ def reasons(patient: Patient) -> tuple[str, ...]:
     if patient.files is None:
         return ()
     return tuple(
-        f"{modality}: {shown(found.path, patient.name, modality)} ({found.reason})"
+        f"{modality}: {_shown(found, patient, modality)} ({found.reason})"
         for modality, found in patient.files.modalities.items()
     )
 
@@ -107,12 +112,32 @@ def _dicom_exams(folder: Path) -> frozenset[str]:
     return frozenset()
 
 
+def _shown(found: FoundFile, patient: Patient, modality: str) -> str:
+    """The file's name as people may see it."""
+    name = shown(found.path, patient.name, modality).name
+    return discreet_file(name, patient.private, kind=modality)
+
+
 def _meaning(words: str) -> str | None:
     recognized = recognize(words)
     return None if recognized is None else recognized.meaning
 
 
-def _name(place: Path) -> str:
+def _name(place: Path, private: Iterable[str]) -> str:
     """What a study that could not be found is called: by its folder, or its 4-D file."""
     stem = image_stem(place)
-    return outward(stem) if stem is not None and place.is_file() else study_name(place)
+    if stem is not None and place.is_file():
+        return outward(stem, private)
+    return study_name(place, private)
+
+
+def _private(place: Path) -> frozenset[str]:
+    """Words of a folder's DICOM tags that tell who the patient is; a file has none."""
+    try:
+        if not place.is_dir() or not holds_dicom(place):
+            return frozenset()
+        from latup_cli.intake.dicom_find import tags_of  # loads a library that few need
+
+        return tags_of(place)
+    except TooManyFilesError:  # which is why it is no study, too
+        return frozenset()

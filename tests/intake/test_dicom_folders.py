@@ -575,6 +575,16 @@ def test_a_series_is_hashed_file_by_file(exam: Path) -> None:
     assert file_sha256(found.path, found.series) == expected
 
 
+def test_named_series_keep_their_patient_private(folder: Path) -> None:
+    """Named one by one, series tell as little of the patient as the folder of all does."""
+    place = folder.rename(folder.with_name("DOE_JANE"))
+    named = {m: next(place.glob(f"S{number}_*")) for m, number in USUAL.items()}
+    for files in (study_from_files(named), find_study(place, named=named), find_study(place)):
+        assert files.name == find_study(place).name
+        assert "DOE" not in files.name
+        assert {"jane", "doe", "mrn4711"} <= files.private
+
+
 def test_the_patient_s_tags_are_private(exam: Path) -> None:
     """Name and number are known to the study for hiding them, in no printed form."""
     files = find_study(exam)

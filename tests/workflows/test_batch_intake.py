@@ -252,6 +252,27 @@ def test_places_are_discreet(tmp_path: Path) -> None:
     assert not any(word in said for word in ("DOE", "JANE", "ROE", "JIM", "19610412"))
 
 
+def dicom_exam(folder: Path, person: str, *, lacking: str = "") -> None:
+    """Series of one person, each in a folder of its own."""
+    for name, series in study_series().items():
+        if name != lacking:
+            tags = {**series.tags, "PatientName": person, "PatientID": person}
+            write_series(folder / name, replace(series, tags=tags, study=f"1.2.{len(person)}"))
+
+
+def test_names_in_dicom_tags_are_in_no_place(tmp_path: Path) -> None:
+    """Folders called as the DICOM patient stay unsaid: exams of one name, failed ones, others."""
+    dicom_exam(tmp_path / "DOE_JANE" / "MR1", "Doe^Jane")
+    dicom_exam(tmp_path / "ROE_JIM" / "MR1", "Roe^Jim")
+    dicom_exam(tmp_path / "POE_JILL", "Poe^Jill^Ann", lacking="flair")
+    empty(tmp_path / "ROE_JIM" / "MR1" / "masks", BRATS["seg"])
+    cohort = find_cohort(tmp_path)
+    assert list(problems(cohort).values()) == ["MissingModalityError"]
+    assert len({patient.name for patient in cohort.patients}) == 3
+    said = f"{cohort_json(cohort, cohort.patients)} {passed(cohort)}".upper()
+    assert not any(word in said for word in ("DOE", "JANE", "ROE", "JIM", "POE", "JILL"))
+
+
 # --- tables -------------------------------------------------------------------------------
 
 
