@@ -115,7 +115,7 @@ def show_segmented(done: Segmented, *, verbose: bool) -> None:
     for column in SUMMARY_COLUMNS:
         table.add_column(column, justify="left" if column == SUMMARY_COLUMNS[0] else "right")
     for row in summary_rows(report):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     Console(highlight=False).print(table)
     for path in done.files:
         typer.echo(path)

@@ -82,7 +82,9 @@ def _progress(*, show: bool) -> Iterator[Callable[[str, float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeRemainingColumn())
+    # what stands in brackets in a case's name is no markup
+    name = TextColumn("{task.description:<28}", markup=False)
+    columns = (name, BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda case, share: bar.update(task, description=case, completed=share)
@@ -110,12 +112,13 @@ def _print_table(title: str, header: tuple[str, ...], rows: tuple[tuple[str, ...
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column, heading in enumerate(header):
         table.add_column(heading, justify="right" if column else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # brackets in a case's name are no markup
     # a narrow terminal or a file may wrap lines, but no figure is cut short
     needed = Console(width=_WIDEST).measure(table).maximum
     Console(highlight=False, width=needed).print(table)

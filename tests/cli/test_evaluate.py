@@ -17,12 +17,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from latup_cli.cli import evaluate as command
 from latup_cli.cli.app import app
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.study import SpatialCodes
 from latup_cli.domain.volume import LabelMap
 from latup_cli.imaging import nifti
 from latup_cli.labels import SCHEMES
+from tests.cli.test_segment import Terminal
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 SHAPE = (32, 30, 28)
@@ -94,6 +96,29 @@ def test_story(folders: tuple[Path, Path], tmp_path: Path) -> None:
     for picture in output.glob("*.png"):
         with Image.open(picture) as image:
             assert min(image.size) > 400
+
+
+def test_brackets_in_a_case_s_name_are_shown(tmp_path: Path) -> None:
+    """Two cases that differ in a word in brackets are told apart, in a table and on the way."""
+    for name in ("P [old]", "P [red]"):
+        save(tmp_path / "ours" / f"{name}.nii.gz", tumor())
+        save(tmp_path / "theirs" / f"{name}.nii.gz", tumor())
+    said = run(tmp_path / "ours", tmp_path / "theirs", "--cases")
+    assert said.exit_code == 0
+    assert "P [old]" in said.stdout
+    assert "P [red]" in said.stdout
+
+
+def test_brackets_in_a_name_are_shown_while_it_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The line on a terminal that says which case is measured takes no name for markup."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with command._progress(show=True) as announce:
+        announce("P [red]", 0.5)
+        announce("P [/red]", 0.6)
+    assert "P [" in sys.stderr.getvalue()
 
 
 def test_json_is_the_summary_file(folders: tuple[Path, Path], tmp_path: Path) -> None:
