@@ -47,13 +47,20 @@ def logging_to(run_dir: Path, first_step: int) -> Iterator[Log]:
 
 
 def _drop_after(path: Path, step: int) -> None:
+    """Keep the header and the whole rows up to a step; a row that was cut short is none."""
     if not path.exists():
         return
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    kept = [row for row in rows if row and (row[0] == COLUMNS[0] or int(row[0]) <= step)]
-    if len(kept) < len(rows):
-        write_text(path, "".join(",".join(row) + "\n" for row in kept))
+    text = path.read_text(encoding="utf-8", errors="replace")
+    rows = [line.split(",") for line in text.split("\n")[:-1]]  # behind the last end is half a row
+    header = rows[0] if rows and rows[0][0] == COLUMNS[0] else list(COLUMNS)
+    kept = [row for row in rows if len(row) == len(header) and _is_up_to(step, row[0])]
+    left = "".join(",".join(row) + "\n" for row in (header, *kept))
+    if left != text:
+        write_text(path, left)
+
+
+def _is_up_to(step: int, cell: str) -> bool:
+    return cell.isdecimal() and int(cell) <= step
 
 
 def _append(path: Path, cells: tuple[str, ...]) -> None:
