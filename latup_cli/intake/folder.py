@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from latup_cli.domain import result_names
 from latup_cli.domain.study import FoundFile
-from latup_cli.intake.rules import SEGMENTATION, recognize
+from latup_cli.intake.rules import recognize
 
 _SUFFIXES = (".nii.gz", ".nii", ".hdr.gz", ".hdr")
 
-REPORT = "_report.json"
-"""How the name of our own report ends; images beside it are results."""
+REPORT = f"_{result_names.REPORT}"
+"""How the name of our own report ends."""
 
 OTHER_FORMATS: Mapping[str, str] = {
     ".nrrd": "NRRD",
@@ -39,11 +42,14 @@ def image_folder(folder: Path) -> Path:
 
 
 def images(folder: Path) -> list[Path]:
-    """NIfTI files, by name; of a `.hdr/.img` pair the header. Hidden files are left out.
+    """NIfTI files, by name; of a `.hdr/.img` pair the header.
 
-    Links that lead nowhere are not: to leave them out would hide why an image is missing.
+    Hidden files and our own results are left out. Links that lead nowhere are not: to leave them
+    out would hide why an image is missing.
     """
-    return [path for path in _files(folder) if image_stem(path) is not None]
+    files = _files(folder)
+    ours = _our_results(files)
+    return [path for path in files if image_stem(path) is not None and path.name not in ours]
 
 
 def candidates(folder: Path, *, exclude: Iterable[Path] = ()) -> dict[str, list[FoundFile]]:
@@ -54,8 +60,7 @@ def candidates(folder: Path, *, exclude: Iterable[Path] = ()) -> dict[str, list[
         recognized = recognize(image_stem(path) or "")
         if recognized is None or os.path.realpath(path) in excluded:
             continue
-        if not is_ours(path, recognized.meaning):
-            found.setdefault(recognized.meaning, []).append(FoundFile(path, recognized.reason))
+        found.setdefault(recognized.meaning, []).append(FoundFile(path, recognized.reason))
     return found
 
 
@@ -68,12 +73,22 @@ def in_another_format(folder: Path, modality: str) -> Path | None:
     return None
 
 
-def is_ours(path: Path, meaning: str) -> bool:
-    """Whether a segmentation lies beside the report that we wrote with it."""
-    if meaning != SEGMENTATION:
-        return False
-    before = (image_stem(path) or "").rpartition("_")[0]
-    return (path.parent / f"{before}{REPORT}").is_file()
+def is_our_report(path: Path) -> bool:
+    """Whether a file is the report of a segmentation, as we write it."""
+    with suppress(OSError, ValueError, RecursionError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return isinstance(content, dict) and {"schema_version", "inputs"} <= content.keys()
+    return False
+
+
+def _our_results(files: Iterable[Path]) -> frozenset[str]:
+    """The names that results have beside reports of ours, whether they are there or not."""
+    reports = [path for path in files if path.name.endswith(REPORT) and is_our_report(path)]
+    return frozenset(
+        result_names.result_name(report.name.removesuffix(REPORT), ending)
+        for report in reports
+        for ending in result_names.ENDINGS
+    )
 
 
 def _files(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latup_cli.domain.result_names import ENDINGS
 from latup_cli.errors import (
     AmbiguousModalityError,
     ImageNotFoundError,
@@ -33,6 +34,9 @@ def four(pattern: str, *words: str) -> dict[str, str]:
         kind: pattern.format(word) for kind, word in zip((*MODALITIES, "seg"), words, strict=False)
     }
 
+
+OUR_REPORT = '{"schema_version": 2, "study": "p", "inputs": []}'
+"""What a file must hold at least to be a report of ours."""
 
 PLAIN = four("p_{}.nii.gz", "t1", "t1ce", "t2", "flair")
 
@@ -106,13 +110,44 @@ def test_other_files_do_not_disturb(tmp_path: Path, write_images: WriteImages) -
     shutil.copy(tmp_path / "p_t1.nii.gz", tmp_path / "p_t1_brain-mask.nii.gz")
     shutil.copy(tmp_path / "p_t1.nii.gz", tmp_path / "p_adc.nii.gz")
     shutil.copy(tmp_path / "p_t1.nii.gz", tmp_path / "p_seg.nii.gz")
-    for name in ("p_report.json", "t1.png", "p_t2.txt", "._p_t1.nii.gz", "p_flair.json"):
+    for name in ("t1.png", "p_t2.txt", "._p_t1.nii.gz", "p_flair.json"):
         (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "p_report.json").write_text(OUR_REPORT)
     (tmp_path / "latup").mkdir()
     shutil.copy(tmp_path / "p_t1.nii.gz", tmp_path / "latup" / "p_seg.nii.gz")
     files = find_study(tmp_path)
     assert {found.path.name for found in files.modalities.values()} == set(PLAIN.values())
     assert files.segmentation is None
+
+
+def test_results_beside_the_images_are_no_inputs(tmp_path: Path, write_images: WriteImages) -> None:
+    """Whatever a run has written beside the images, with our report, is never taken for one."""
+    write_images(tmp_path, PLAIN)
+    for ending in ENDINGS:
+        shutil.copy(tmp_path / "p_t1.nii.gz", tmp_path / f"case 1_{ending}")
+    with pytest.raises(AmbiguousModalityError):
+        find_study(tmp_path)
+    (tmp_path / "case 1_report.json").write_text(OUR_REPORT)
+    files = find_study(tmp_path)
+    assert {found.path.name for found in files.modalities.values()} == set(PLAIN.values())
+    assert files.segmentation is None
+    (tmp_path / "p_t2.nii.gz").unlink()
+    with pytest.raises(MissingModalityError) as caught:
+        find_study(tmp_path)
+    assert "case 1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("report", ["x", "[]", '{"schema_version": 2}', '"schema_version inputs"'])
+def test_beside_somebody_else_s_report_nothing_is_ours(
+    report: str, tmp_path: Path, write_images: WriteImages
+) -> None:
+    """Images that are called as our results are inputs where no report of ours lies."""
+    write_images(tmp_path, four("p_aligned_{}.nii.gz", *MODALITIES))
+    shutil.copy(tmp_path / "p_aligned_t1.nii.gz", tmp_path / "p_seg.nii.gz")
+    (tmp_path / "p_report.json").write_text(report)
+    files = find_study(tmp_path)
+    assert files.modalities["t1"].path.name == "p_aligned_t1.nii.gz"
+    assert files.segmentation is not None
 
 
 def test_a_named_file_wins(tmp_path: Path, write_images: WriteImages) -> None:

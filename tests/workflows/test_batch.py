@@ -321,6 +321,19 @@ def test_results_inside_the_study_are_no_patients(model: Path, tmp_path: Path) -
     assert [folder.place for folder in again.cohort.passed_over] == ["latup"]
 
 
+def test_aligned_images_beside_the_inputs_are_no_inputs(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With results among the images, a second run finds the same four files, and does nothing."""
+    study = write_goods(tmp_path / "study", 2)
+    settings = BatchSettings(segment=forced_on_cpu(model, keep_intermediates=True))
+    first = run_batch(study, study, settings)
+    assert (first.exit_code, first.done) == (0, 2)
+    no_worker(monkeypatch)
+    again = run_batch(study, study, settings)
+    assert (again.exit_code, again.before) == (0, 2)
+
+
 def test_equal_names_get_results_of_their_own(model: Path, tmp_path: Path) -> None:
     """Patients of one name at two sites are both done, each in a folder of its own."""
     for number, site in enumerate(("north", "south")):
