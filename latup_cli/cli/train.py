@@ -74,15 +74,13 @@ def train(
 ) -> None:
     """Train the network on labeled patients and export it for latup segment."""
     with console.explained(verbose=verbose), console.needs_extra("latup train", _TRAIN):
-        from dataclasses import replace
-
         from latup_cli.training.settings import TrainSettings
         from latup_cli.workflows.train import TrainRequest, check_data, train_model
         from latup_cli.workflows.train_data import TrainingData
 
         settings = TrainSettings.from_toml(config) if config else TrainSettings()
         if attention:
-            settings = replace(settings, attention=attention)
+            settings = settings.with_attention(attention)
         data = TrainingData(
             folders=folders,
             validation=validation or (),

@@ -128,6 +128,7 @@ from latup_cli.errors.training import (
     UnusedSourceError,
 )
 from latup_cli.errors.usage import (
+    AttentionNameError,
     ChannelOrderError,
     DeviceNameError,
     EngineNameError,
@@ -146,6 +147,7 @@ __all__ = [
     "AmbiguousLabelsError",
     "AmbiguousModalityError",
     "AppearancesError",
+    "AttentionNameError",
     "CaseGridError",
     "ChannelOrderError",
     "ChannelsUnknownError",

@@ -51,6 +51,12 @@ class PrecisionNameError(UnknownNameError):
     what = "precision"
 
 
+class AttentionNameError(UnknownNameError):
+    """`--attention` names no attention module."""
+
+    what = "attention module"
+
+
 class PrecisionPlaceError(UsageError):
     """`--precision` names arithmetic that the engine or device asked for does not have."""
 

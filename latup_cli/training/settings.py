@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 from latup_cli.domain.grid import Shape
-from latup_cli.errors import TrainingSettingsError
+from latup_cli.errors import AttentionNameError, TrainingSettingsError
 
 SETTINGS_FILE = "train.toml"
 """A run's settings in its directory, and beside the weights that it made."""
 
+ATTENTIONS = ("se", "none", "eca", "se-conv", "channel", "spatial", "cbam")
+"""The modules of `attention.ATTENTION`, which would bring torch."""
+
+_PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _STRIDE = 8  # the network's; its own module would bring torch
+_NAMES = {"attention": ATTENTIONS, "precision": _PRECISIONS}
+_SHARES = ("dropout", "teacher_share")
 _POSITIVE = ("spacing_mm", "filters", "fold", "steps", "batch_size", "validate_every")
 
 
@@ -90,8 +96,9 @@ class TrainSettings:
         seed: Fixes the initial weights, the order of cases and every augmentation.
 
     Raises:
-        ValueError: If a window does not fit the network, a count is not positive,
-            `teacher_share` is not in [0, 1], or it is 0 with `teacher_tta`.
+        ValueError: If a window does not fit the network, a count is not positive, `attention` or
+            `precision` is unknown, `dropout` or `teacher_share` is not in [0, 1], or the latter is
+            0 with `teacher_tta`.
     """
 
     name: str = "custom"
@@ -151,10 +158,19 @@ class TrainSettings:
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")
-        if not 0.0 <= self.teacher_share <= 1.0:
-            raise ValueError("teacher_share must lie between 0 and 1")
+        for name in _SHARES:
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie between 0 and 1")
+        for name, known in _NAMES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}")
         if self.teacher_tta and not self.teacher_share:
             raise ValueError("teacher_tta needs a teacher_share")
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        if min(self.deep_filters) < 0:
+            raise ValueError("deep_filters must not be negative")
         stride = _STRIDE * self.fold
         for name in ("window", "validation_window"):
             if any(size <= 0 or size % stride for size in getattr(self, name)):
@@ -172,6 +188,16 @@ class TrainSettings:
             return cls(**_checked(tomllib.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError) as error:
             raise TrainingSettingsError(path, str(error)) from error
+
+    def with_attention(self, name: str) -> Self:
+        """The same with another attention module.
+
+        Raises:
+            AttentionNameError: If there is none of this name.
+        """
+        if name not in ATTENTIONS:
+            raise AttentionNameError(name, ATTENTIONS)
+        return replace(self, attention=name)
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for checkpoints and cards."""

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latup_cli.errors import TrainingSettingsError
-from latup_cli.training.settings import TrainSettings
+from latup_cli.errors import AttentionNameError, TrainingSettingsError
+from latup_cli.training.attention import ATTENTION
+from latup_cli.training.settings import ATTENTIONS, TrainSettings
 from tests.properties.strategies import LAW
 
 EIGHTS = st.tuples(*[st.integers(1, 20).map(lambda n: 8 * n)] * 3)
@@ -79,6 +80,10 @@ def test_every_setting_is_written(tmp_path: Path) -> None:
         ("steps = 0", "steps must be positive"),
         ("spacing_mm = -1.0", "spacing_mm must be positive"),
         ("teacher_share = 1.5", "teacher_share must lie between 0 and 1"),
+        ("attention = 'foo'", "attention must be one of se, none, eca"),
+        ("precision = 'bf16'", "precision must be one of auto, float32, bfloat16, float16"),
+        ("dropout = 2.0", "dropout must lie between 0 and 1"),
+        ("deep_filters = [-1, 0]", "deep_filters must not be negative"),
         ("teacher_tta = true", "teacher_tta needs a teacher_share"),
     ],
 )
@@ -88,6 +93,16 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, said: str) -
         TrainSettings.from_toml(settings_file(tmp_path, text))
     assert caught.value.exit_code == 3
     assert "train.toml" in str(caught.value)
+
+
+def test_the_settings_know_every_attention_module() -> None:
+    """A name that is taken makes a network."""
+    assert set(ATTENTIONS) == set(ATTENTION)
+    assert TrainSettings().with_attention("cbam").attention == "cbam"
+    with pytest.raises(AttentionNameError, match="no attention module 'foo'") as caught:
+        TrainSettings().with_attention("foo")
+    assert caught.value.exit_code == 2
+    assert "se-conv" in caught.value.hint
 
 
 def test_a_missing_or_binary_file_says_so(tmp_path: Path) -> None:

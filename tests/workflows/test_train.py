@@ -321,6 +321,7 @@ def test_all_bad_patients_are_named_at_once(tmp_path: Path) -> None:
         (("--init", "NOWHERE"), 12, "NOWHERE"),
         (("--shapes", "NOWHERE"), 3, "simulate_probability is 0"),
         (("--lesions", "NOWHERE"), 3, "lesion_probability is 0"),
+        (("--attention", "foo", "--check-only"), 2, "no attention module 'foo'"),
         (("--teacher", "latup-net"), 3, "teacher_share is 0"),
         (("--teacher", "latup-net", "--check-only"), 3, "teacher_share is 0"),
         (("--appearances", "NOWHERE"), 3, "paint_probability is 0"),
