@@ -15,7 +15,7 @@ from latup_cli.errors import AmbiguousModalityError
 from latup_cli.imaging.dicom_pixels import read_series
 from latup_cli.intake.dicom_contrast import LEAST_GAIN, gain
 from latup_cli.intake.dicom_folder import Candidate
-from latup_cli.intake.dicom_rules import AGENT, ASIDE, T1_LIKE, Verdict
+from latup_cli.intake.dicom_rules import AGENT, ASIDE, PROTOCOL, T1_LIKE, Verdict
 from latup_cli.intake.geometry import holds_a_head
 from latup_cli.labels import MODALITIES
 
@@ -148,5 +148,5 @@ def _read(candidate: Candidate) -> Volume:
 
 def _taken_for(candidate: Candidate, modality: str, why: str) -> Candidate:
     verdict = candidate.verdict
-    reason = verdict.reason.removesuffix(AGENT)
+    reason = verdict.reason.removesuffix(AGENT).removesuffix(PROTOCOL)
     return replace(candidate, verdict=Verdict(modality, f"{reason}, {why}", verdict.by_words))

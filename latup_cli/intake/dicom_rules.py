@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from latup_cli.imaging.dicom import Facts
+from latup_cli.intake.dicom_agent import said_of_agent
 
 T1_LIKE = "t1-like"
 """T1-weighted, and the tags do not say whether contrast agent was in the blood."""
@@ -16,6 +17,9 @@ ASIDE = "aside"
 
 AGENT = ", a contrast agent is named"
 """How the reason of a series ends that is a T1ce by its tag only."""
+
+PROTOCOL = ", its protocol names a contrast agent"
+"""How the reason of a series ends that is a T1ce by its protocol only."""
 
 # Milliseconds. T1 weighting needs a short echo time, T2 weighting a long one; between them is
 # proton density. FLAIR nulls fluid at 1.7 s and later, STIR fat at 0.1 to 0.25 s, and T1
@@ -31,8 +35,6 @@ T1_TI = (350.0, 1500.0)
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _STAR = re.compile(r"t2 ?\*")
-_PLUS = re.compile(r"\+ ?(?:c|gd|km?)\b|(?<![a-z0-9])c ?\+")
-_MINUS = re.compile(r"(?<![a-z0-9])c ?-(?![a-z0-9])|(?<![a-z0-9])w ?/ ?o(?![a-z0-9])")
 
 _ASIDE_IMAGES = {
     "LOCALIZER": "localizer", "ADC": "diffusion", "DIFFUSION": "diffusion", "TRACEW": "diffusion",
@@ -94,60 +96,9 @@ _T1 = frozenset(
         "t1tse",
         "t1ffe",
         "t1tfe",
+        "gdt1",
         "tfe",
         "flash",
-    ]
-)
-_POST = frozenset(
-    [
-        "post",
-        "gd",
-        "gad",
-        "gado",
-        "gadolinium",
-        "contrast",
-        "contr",
-        "ce",
-        "ce3d",
-        "km",
-        "mkm",
-        "postcontrast",
-        "postgd",
-        "postgad",
-        "c",
-        "t1ce",
-        "t1c",
-        "t1gd",
-        "t1post",
-        "enhanced",
-        "dotarem",
-        "gadovist",
-        "gadavist",
-        "prohance",
-        "magnevist",
-        "multihance",
-        "clariscan",
-        "vueway",
-        "elucirem",
-        "apc",
-    ]
-)
-_PRE = frozenset(
-    [
-        "pre",
-        "nativ",
-        "native",
-        "non",
-        "noncontrast",
-        "noncon",
-        "precontrast",
-        "pregd",
-        "without",
-        "wo",
-        "ohne",
-        "unenhanced",
-        "t1n",
-        "t1pre",
     ]
 )
 
@@ -195,16 +146,21 @@ def judge(facts: Facts) -> Verdict:
 
 
 def _with_agent(facts: Facts, reason: str) -> Verdict:
-    """T1ce or T1, where anything says so; both words in one text say nothing."""
-    for text in facts.texts[:2]:
-        words = _words(text)
-        before, after = sorted(words & _PRE), sorted(words & _POST)
-        if before and (text == facts.texts[0] or not after):
-            return Verdict("t1", f"{reason}, {_contains(before)}", by_words=True)
-        if after and not before:
-            return Verdict("t1ce", f"{reason}, {_contains(after)}", by_words=True)
+    """T1ce or T1, where anything says so.
+
+    Some scanners write the protocol of the whole exam into every series: it is asked last, only
+    where there is no description, and voxels may overrule it.
+    """
+    description, protocol = facts.texts[:2]
+    said = said_of_agent(description)
+    if said is not None:
+        meaning = "t1ce" if said.given else "t1"
+        return Verdict(meaning, f"{reason}, description contains '{said.words}'", by_words=True)
     if facts.agent:
         return Verdict("t1ce", f"{reason}{AGENT}")
+    said = None if description else said_of_agent(protocol)
+    if said is not None and said.given:
+        return Verdict("t1ce", f"{reason}{PROTOCOL}")
     return Verdict(T1_LIKE, reason)
 
 
@@ -319,13 +275,10 @@ def _contains(known: list[str]) -> str:
 
 
 def _words(text: str) -> frozenset[str]:
-    """Lower-case words; "T2*", "+C", "C-" and "w/o" count as words too."""
+    """Lower-case words; "T2*" counts as a word too."""
     text = text.casefold()
     words = {word for word in _SEPARATORS.split(text) if word}
-    for sign, word in ((_STAR, "t2star"), (_PLUS, "contrast"), (_MINUS, "without")):
-        if sign.search(text):
-            words.add(word)
-    return frozenset(words)
+    return frozenset(words | {"t2star"} if _STAR.search(text) else words)
 
 
 def _within(value: float | None, limits: tuple[float, float]) -> bool:
