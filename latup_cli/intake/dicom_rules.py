@@ -123,8 +123,10 @@ def judge(facts: Facts) -> Verdict:
 
     Kinds of images that are no structural series are known first. Then the weighting follows
     from the declared contrast or the times of the pulse sequence, and where these are missing
-    from known words in description, protocol and sequence name. Whether a T1 is contrast-enhanced
-    is asked of the words first, because scanners keep the agent's name for later series.
+    from known words in description, protocol and sequence name. Without an inversion time, the
+    times of a FLAIR are those of a T2, and its own description comes first. Whether a T1 is
+    contrast-enhanced is asked of the words first, because scanners keep the agent's name for
+    later series.
     """
     description, protocol, *sequence = facts.texts
     words = _words(description or protocol) | _words(" ".join(sequence))
@@ -133,6 +135,8 @@ def judge(facts: Facts) -> Verdict:
         return Verdict(ASIDE, aside)
     timed, why_timed = _by_times(facts)
     named, why_named = _by_words(words, timed)
+    if timed == "t2" and not facts.ti_ms and _is_called_flair(description):
+        return Verdict("flair", f"{why_named}, and no inversion time is given")
     if not named:  # of a whole exam, some scanners write one protocol into every series
         named, why_named = _by_words(_words(protocol), timed)
     weighting = timed or named
@@ -268,6 +272,10 @@ def _by_words(words: frozenset[str], timed: str) -> tuple[str, str]:
         if known:
             return meaning, _contains(known)
     return "", ""
+
+
+def _is_called_flair(description: str) -> bool:
+    return _by_words(_words(description), "")[0] == "flair"
 
 
 def _contains(known: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -98,3 +99,21 @@ def test_a_protocol_of_the_exam_tells_no_series(protocol: str) -> None:
     alone = judge(facts("", protocol))
     assert (alone.meaning, alone.by_words) == ("t1ce", False)
     assert judge(facts("", "T1 W/O CONTRAST")).meaning == T1_LIKE
+
+
+T2_TIMES: Mapping[str, Any] = {"te_ms": 120.0, "tr_ms": 9000.0}
+
+
+@pytest.mark.parametrize("text", ["AX T2 FLAIR", "t2_space_dark-fluid_sag", "3D FLAIR"])
+@pytest.mark.parametrize("sequence", ["SE", "RM"])
+def test_a_flair_without_inversion_time_is_told_by_words(text: str, sequence: str) -> None:
+    """Without an inversion time its times are those of a T2, and its description knows better."""
+    verdict = judge(facts(text, sequences=frozenset({sequence}), **T2_TIMES))
+    assert verdict.meaning == "flair"
+    assert "no inversion time is given" in verdict.reason
+
+
+@pytest.mark.parametrize("text", ["AX T2 FSE", "", "AX PROPELLER"])
+def test_a_t2_under_a_protocol_named_after_flair_stays_a_t2(text: str) -> None:
+    """Only the series' own description overrules the times."""
+    assert judge(facts(text, "BRAIN FLAIR", **T2_TIMES)).meaning == "t2"
