@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from latup_cli.errors.base import LatupError
@@ -93,6 +94,47 @@ class CheckpointError(TrainingError):
     def __str__(self) -> str:
         path, problem = self.args
         return f"{path} cannot be used: {problem}."
+
+
+class OtherNetworkError(CheckpointError):
+    """Weights are those of another network than the settings describe."""
+
+    hint = (
+        "Set filters, deep_filters, fold and attention as they were, in --config; those of the "
+        "shipped models stand in weights/<name>/train.toml."
+    )
+
+    def __init__(self, path: Path, differing: Mapping[str, tuple[object, object]]) -> None:
+        super().__init__(path, "")
+        self.args = (path, dict(differing))
+
+    def __str__(self) -> str:
+        path, differing = self.args
+        facts = ", ".join(
+            f"{name} {there}, not {here}" for name, (there, here) in differing.items()
+        )
+        return f"{path} holds another network than the settings describe: {facts}."
+
+
+class OtherSplitError(CheckpointError):
+    """A run would go on with other patients to train on, or to choose weights by."""
+
+    hint = (
+        "Give the folders, --val, --val-share, --folds, --fold and seed that the run began with, "
+        "or train in another directory."
+    )
+
+    def __init__(self, path: Path, patients: Sequence[str]) -> None:
+        super().__init__(path, "")
+        self.args = (path, tuple(patients))
+
+    def __str__(self) -> str:
+        path, (first, *others) = self.args
+        more = f" and {len(others)} more" if others else ""
+        return (
+            f"{path} is of a run that divided the patients otherwise: {first}{more} would change "
+            "sides, come or go."
+        )
 
 
 class TrainingGoesOnError(OutputExistsError):

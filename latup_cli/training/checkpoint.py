@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.amp import GradScaler
 
-from latup_cli.errors import CheckpointError
+from latup_cli.errors import CheckpointError, OtherNetworkError, OtherSplitError
 from latup_cli.imaging.atomic import replacing
 from latup_cli.training.network import LatupNet, NetworkConfig
 from latup_cli.training.settings import TrainSettings
@@ -32,6 +32,7 @@ class RunState:
         seconds: Training time so far.
         best_score: Highest mean validation Dice so far.
         best_measured: What validation gave there.
+        patients: "training" and "validation" to names of studies; empty if nobody knows.
     """
 
     network: LatupNet
@@ -42,6 +43,7 @@ class RunState:
     seconds: float = 0.0
     best_score: float = -1.0
     best_measured: dict[str, float] = field(default_factory=dict)
+    patients: dict[str, list[str]] = field(default_factory=dict)
 
 
 def save(path: Path, state: RunState, settings: TrainSettings) -> None:
@@ -61,6 +63,7 @@ def save(path: Path, state: RunState, settings: TrainSettings) -> None:
         "seconds": state.seconds,
         "best_score": state.best_score,
         "best_measured": state.best_measured,
+        "patients": state.patients,
     }
     _write(path, content)
 
@@ -69,10 +72,15 @@ def restore(path: Path, state: RunState) -> None:
     """Bring a state to where a checkpoint was written; its weight decay stays what it is.
 
     Raises:
-        CheckpointError: If the file is damaged or from another network.
+        CheckpointError: If the file is damaged.
+        OtherNetworkError: If it is from another network.
+        OtherSplitError: If the run trained on other patients, or chose weights by others.
     """
     content = _read(path)
     try:
+        there = NetworkConfig.from_settings(content["settings"])
+        _refuse_other_network(path, there, state.network.config)
+        _refuse_other_split(path, content.get("patients", {}), state.patients)
         state.network.load_state_dict(content["network"])
         state.average.load_state_dict(content["average"])
         _restore_optimizer(state.optimizer, content["optimizer"])
@@ -81,7 +89,7 @@ def restore(path: Path, state: RunState) -> None:
         state.step, state.seconds = content["step"], content["seconds"]
         state.best_score = content["best_score"]
         state.best_measured = content["best_measured"]
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(path, _first_line(error)) from error
 
 
@@ -123,6 +131,39 @@ def load_weights(path: Path) -> LatupNet:
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(path, _first_line(error)) from error
     return network
+
+
+def load_initial(path: Path, settings: TrainSettings) -> LatupNet:
+    """Read weights that a run of these settings can start from.
+
+    Raises:
+        CheckpointError: If the file is damaged or is no model.
+        OtherNetworkError: If it is another network.
+    """
+    network = load_weights(path)
+    here = NetworkConfig.from_settings(settings.as_dict())
+    _refuse_other_network(path, network.config, here)
+    return network
+
+
+def _refuse_other_network(path: Path, there: NetworkConfig, here: NetworkConfig) -> None:
+    differing = {
+        name: (fact, here.shape[name])
+        for name, fact in there.shape.items()
+        if fact != here.shape[name]
+    }
+    if differing:
+        raise OtherNetworkError(path, differing)
+
+
+def _refuse_other_split(
+    path: Path, before: Mapping[str, list[str]], now: Mapping[str, list[str]]
+) -> None:
+    """Checkpoints of earlier versions do not know their patients."""
+    sides = before.keys() & now.keys()
+    differing = {name for side in sides for name in set(before[side]) ^ set(now[side])}
+    if differing:
+        raise OtherSplitError(path, sorted(differing))
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

@@ -63,6 +63,17 @@ class NetworkConfig:
         return self.filters, second or 2 * self.filters, third or 4 * self.filters
 
     @property
+    def shape(self) -> Mapping[str, object]:
+        """What has to be equal in two networks for one to take the other's weights."""
+        return {
+            "in_channels": self.in_channels,
+            "classes": self.classes,
+            "filters": self.widths,
+            "fold": self.fold,
+            "attention": self.attention,
+        }
+
+    @property
     def stride(self) -> int:
         """Every spatial size of the input must be a multiple of this."""
         return STRIDE * self.fold

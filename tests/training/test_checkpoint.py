@@ -16,6 +16,8 @@ from latup_cli.errors import (
     CheckpointError,
     DivergedError,
     NothingToTrainOnError,
+    OtherNetworkError,
+    OtherSplitError,
     OutputError,
 )
 from latup_cli.training import checkpoint
@@ -250,13 +252,81 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: object) -> 
         checkpoint.restore(tmp_path / "x.pt", new_run(SETTINGS))
 
 
+OTHERS = {
+    "filters (4, 8, 16), not (8, 16, 32)": {"filters": 8},
+    "filters (4, 8, 16), not (4, 8, 24)": {"deep_filters": (8, 24)},
+    "fold 1, not 2": {"fold": 2},
+    "attention se, not eca": {"attention": "eca"},
+}
+
+
+@pytest.mark.parametrize("said", OTHERS)
 def test_a_checkpoint_of_another_network_is_refused(
+    said: str, finished: tuple[RunState, list[float], Path]
+) -> None:
+    """Eight filters neither go on from four nor start from them; what differs is named."""
+    settings = replace(SETTINGS, **OTHERS[said])
+    with pytest.raises(OtherNetworkError) as caught:
+        checkpoint.restore(finished[2] / "last.pt", new_run(settings))
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 12
+    for name in ("last.pt", "best.pt"):
+        with pytest.raises(OtherNetworkError) as caught:
+            checkpoint.load_initial(finished[2] / name, settings)
+        assert said in str(caught.value)
+
+
+def test_the_same_network_otherwise_described_is_taken(
     finished: tuple[RunState, list[float], Path],
 ) -> None:
-    """Eight filters do not go on from four."""
-    wider = new_run(replace(SETTINGS, filters=8))
-    with pytest.raises(CheckpointError):
-        checkpoint.restore(finished[2] / "last.pt", wider)
+    """Dropout is no weight, and the usual filters may be named or not."""
+    settings = replace(SETTINGS, dropout=0.0, deep_filters=(8, 16))
+    given = checkpoint.load_initial(finished[2] / "best.pt", settings)
+    state = new_run(settings, given)
+    checkpoint.restore(finished[2] / "last.pt", state)
+    assert state.network.config.dropout == 0.0
+
+
+SPLIT = {"training": ["a", "b", "c"], "validation": ["d"]}
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "said"),
+    [
+        (["a", "b", "d"], ["c"], "c and 1 more"),
+        (["a", "b", "c", "e"], ["d"], "otherwise: e would"),
+        (["a", "b", "c"], [], "otherwise: d would"),
+    ],
+)
+def test_a_run_does_not_go_on_with_another_split(
+    training: list[str], validation: list[str], said: str, tmp_path: Path
+) -> None:
+    """Whoever was trained on never becomes one of those that weights are chosen by."""
+    state = new_run(SETTINGS)
+    state.patients = SPLIT
+    checkpoint.save(tmp_path / "last.pt", state, SETTINGS)
+    other = new_run(SETTINGS)
+    other.patients = {"training": training, "validation": validation}
+    with pytest.raises(OtherSplitError, match=said) as caught:
+        checkpoint.restore(tmp_path / "last.pt", other)
+    assert caught.value.exit_code == 12
+    assert "--fold" in caught.value.hint
+
+
+def test_the_same_split_goes_on_in_any_order(tmp_path: Path) -> None:
+    """So does a checkpoint of an earlier version, which does not know its patients."""
+    state = new_run(SETTINGS)
+    checkpoint.save(tmp_path / "unknown.pt", state, SETTINGS)
+    state.patients = SPLIT
+    checkpoint.save(tmp_path / "known.pt", state, SETTINGS)
+    content = torch.load(tmp_path / "known.pt")
+    del content["patients"]
+    torch.save(content, tmp_path / "earlier.pt")
+    for name in ("unknown", "known", "earlier"):
+        resumed = new_run(SETTINGS)
+        resumed.patients = {"training": ["c", "a", "b"], "validation": ["d"]}
+        checkpoint.restore(tmp_path / f"{name}.pt", resumed)
+        assert resumed.patients["training"] == ["c", "a", "b"]
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
