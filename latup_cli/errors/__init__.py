@@ -84,7 +84,6 @@ from latup_cli.errors.quality import (
 from latup_cli.errors.run import (
     DeviceError,
     DeviceMemoryError,
-    InputReplacedError,
     ModelError,
     ModelHashError,
     ModelMismatchError,
@@ -175,7 +174,6 @@ __all__ = [
     "ImageNotFoundError",
     "ImagesApartError",
     "InputError",
-    "InputReplacedError",
     "InputsChangedError",
     "InterruptedRunError",
     "LabelMapGivenError",
