@@ -35,7 +35,7 @@ from latup_cli.inference.models import chosen_model
 from latup_cli.workflows.batch import Progress, run_batch
 from latup_cli.workflows.batch_intake import find_cohort
 from latup_cli.workflows.engines import open_engine
-from latup_cli.workflows.results import Job
+from latup_cli.workflows.output import Job
 from latup_cli.workflows.segment import look_job, prepare_job
 from latup_cli.workflows.stages import Stages
 

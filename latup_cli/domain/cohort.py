@@ -161,6 +161,7 @@ class Task:
         source: The study's folder; reported paths are relative to it.
         output: Folder of all results; the patient's go to a folder of its name in there.
         version: Of the program that asks.
+        removable: Names of an earlier run's results that go if they are not written again.
     """
 
     name: str
@@ -168,3 +169,4 @@ class Task:
     source: Path
     output: Path
     version: str
+    removable: frozenset[str] = frozenset()

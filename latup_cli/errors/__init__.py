@@ -84,6 +84,7 @@ from latup_cli.errors.quality import (
 from latup_cli.errors.run import (
     DeviceError,
     DeviceMemoryError,
+    InputReplacedError,
     ModelError,
     ModelHashError,
     ModelMismatchError,
@@ -174,6 +175,7 @@ __all__ = [
     "ImageNotFoundError",
     "ImagesApartError",
     "InputError",
+    "InputReplacedError",
     "InputsChangedError",
     "InterruptedRunError",
     "LabelMapGivenError",

@@ -154,6 +154,15 @@ class OutputExistsError(LatupError, FileExistsError):
         return f"{self.args[0].name} exists already."
 
 
+class InputReplacedError(OutputExistsError):
+    """A file that the run reads lies where a result would."""
+
+    hint = "Use -o for another folder; not even --overwrite replaces an input."
+
+    def __str__(self) -> str:
+        return f"{self.args[0].name} is an input of this run, and has the name of a result."
+
+
 class SampleExistsError(OutputExistsError):
     """There is something where the sample study would be written."""
 

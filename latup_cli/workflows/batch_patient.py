@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from latup_cli.errors import (
 )
 from latup_cli.inference.models import Model, chosen_model
 from latup_cli.workflows.engines import Opened, open_engine
-from latup_cli.workflows.results import Outcome, Segmented, make_job, write_results
+from latup_cli.workflows.output import make_job, refuse_inputs
+from latup_cli.workflows.results import Outcome, Segmented, write_results
 from latup_cli.workflows.segment import decide_job, look_job, prepare_job
 from latup_cli.workflows.stages import Stages
 
@@ -79,9 +81,7 @@ class Segmenter:
         return replace(self._record(task, hashed), state=FAILED, failure=failure)
 
     def _done(self, task: Task, hashed: Mapping[str, HashedFile]) -> Record:
-        segmented = self._segment(task)
-        if not unchanged(task.files, hashed):
-            raise InputsChangedError(task.name)
+        segmented = self._segment(task, hashed)
         return replace(
             self._record(task, hashed),
             results=tuple(
@@ -91,9 +91,11 @@ class Segmenter:
             row=_row(segmented, task.output),
         )
 
-    def _segment(self, task: Task) -> Segmented:
+    def _segment(self, task: Task, hashed: Mapping[str, HashedFile]) -> Segmented:
         stages, spec = Stages(), self.model.spec
         job = make_job(task.files, task.source, task.output / task.name, self.settings)
+        job = replace(job, removable=task.removable)
+        refuse_inputs(job)
         ready = prepare_job(job, spec, self.settings, stages)
         with self._network:
             with stages("segment"):
@@ -102,7 +104,9 @@ class Segmenter:
         with stages("segment"):
             found = decide_job(look, ready, spec, self.settings)
         outcome = Outcome(ready.study, ready, found, self.model, look.warnings)
-        return write_results(job, outcome, self.settings, stages)
+        return write_results(
+            job, outcome, self.settings, stages, last_check=partial(_refuse_changed, task, hashed)
+        )
 
     def _back_to_device(self) -> None:
         """If a GPU failed on one patient and the CPU stepped in, try the GPU for the next."""
@@ -126,6 +130,12 @@ def open_segmenter(settings: SegmentSettings, identity: str) -> Segmenter:
     model = chosen_model(settings)
     opened = open_engine(model.graph, settings.inference)
     return Segmenter(settings, identity, model, opened, opened.runs_on.used)
+
+
+def _refuse_changed(task: Task, hashed: Mapping[str, HashedFile]) -> None:
+    """Refuse a result of other bytes than those that were hashed."""
+    if not unchanged(task.files, hashed):
+        raise InputsChangedError(task.name)
 
 
 def _is_everybodys(error: LatupError) -> bool:

@@ -26,15 +26,9 @@ from latup_cli.labels import label_scheme
 from latup_cli.workflows.align import Ready, make_ready
 from latup_cli.workflows.engines import Opened, open_engine
 from latup_cli.workflows.native import on_aligned_grid, on_native_grid
+from latup_cli.workflows.output import Job, check_output, make_job
 from latup_cli.workflows.predict import Prediction, Seen, decide, look_at
-from latup_cli.workflows.results import (
-    Job,
-    Outcome,
-    Segmented,
-    check_output,
-    make_job,
-    write_results,
-)
+from latup_cli.workflows.results import Outcome, Segmented, write_results
 from latup_cli.workflows.stages import Announce, Stages
 
 
@@ -81,7 +75,7 @@ def segment_study(
         QualityError: If a quality check refuses it (4).
         ModelError: If the model cannot be used (5).
         DeviceError: If the device that was asked for cannot be used (6).
-        OutputExistsError: If there are results already (7).
+        OutputExistsError: If there are results already, or an input has a result's name (7).
         OutputError: If results cannot be written (10).
     """
     settings = settings or SegmentSettings()
@@ -118,7 +112,7 @@ def plan_job(
     Raises:
         UsageError: If `name` cannot be part of a file's name.
         InputError: If the files are not there, or cannot give what was asked for.
-        OutputExistsError: If there are results already.
+        OutputExistsError: If there are results already, or an input has a result's name.
         OutputError: If results cannot be written.
     """
     files = _find(folder, named or {}, name, settings.channels)

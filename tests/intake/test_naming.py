@@ -23,7 +23,7 @@ from latup_cli.intake.naming import (
     shown_place,
     study_name,
 )
-from latup_cli.workflows.results import Job, check_output
+from latup_cli.workflows.output import Job, check_output
 
 UNCHANGED = [
     "BraTS2021_00001",

@@ -35,6 +35,7 @@ from latup_cli.workflows.batch_leftovers import remove_leftovers
 from latup_cli.workflows.batch_patient import open_segmenter
 from latup_cli.workflows.batch_status import batch_status
 from tests.fixtures.cohorts import batch_on_cpu, forced_on_cpu, masks, write_good, write_goods
+from tests.fixtures.phantoms import tree
 
 ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
@@ -199,6 +200,18 @@ def test_a_file_in_a_patient_s_place_is_its_own_problem(model: Path, tmp_path: P
     assert record.failure.exit_code == 10
 
 
+def test_an_input_in_a_result_s_place_fails(model: Path, tmp_path: Path) -> None:
+    """A patient whose image would be taken for a result is that patient's failure, and stays."""
+    study = tmp_path / "study"
+    folder = write_good(study / "P")
+    (folder / "case_t1.nii.gz").rename(folder / "P_aligned_t1.nii.gz")
+    before = tree(study)
+    record = open_segmenter(forced_on_cpu(model), "identity")(task_of(study, study))
+    assert record.failure is not None
+    assert (record.failure.error, record.failure.exit_code) == ("InputReplacedError", 7)
+    assert tree(study) == before
+
+
 def test_a_mistake_of_ours_stays_with_its_patient(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +233,7 @@ def test_a_mistake_of_ours_stays_with_its_patient(
 def test_images_that_change_meanwhile_fail(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A result whose inputs were replaced while it was made is not called done."""
+    """A result whose inputs were replaced while it was made is not called done, nor written."""
     folder = write_good(tmp_path / "study" / "P")
     work = open_segmenter(forced_on_cpu(model), "identity")
     predict = batch_patient.look_job
@@ -233,6 +246,7 @@ def test_images_that_change_meanwhile_fail(
     failure = work(task_of(tmp_path / "study", tmp_path / "out")).failure
     assert failure is not None
     assert failure.error == "InputsChangedError"
+    assert not (tmp_path / "out").exists()
 
 
 # --- the run's side -----------------------------------------------------------------------

@@ -17,10 +17,23 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from latup_cli.config import Device, InferenceSettings, SegmentSettings, sample_root
+from latup_cli.config import (
+    Device,
+    InferenceSettings,
+    PreparationSettings,
+    SegmentSettings,
+    Space,
+    sample_root,
+)
 from latup_cli.domain.grid import Grid
+from latup_cli.domain.result_names import ALIGNED_MASK, ENDINGS, REGISTRATION
 from latup_cli.domain.volume import Volume
-from latup_cli.errors import OutputError, OutputExistsError, StudyNameError
+from latup_cli.errors import (
+    InputReplacedError,
+    OutputError,
+    OutputExistsError,
+    StudyNameError,
+)
 from latup_cli.inference.models import load_model
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
@@ -29,6 +42,7 @@ from latup_cli.preprocess.prepare import as_aligned, prepare
 from latup_cli.workflows import results
 from latup_cli.workflows.align import Ready
 from latup_cli.workflows.engines import Opened, open_engine
+from latup_cli.workflows.output import endings_of
 from latup_cli.workflows.results import Segmented
 from latup_cli.workflows.segment import decide_job, look_job, segment_study
 from tests.fixtures.models import on_cpu, respaced
@@ -242,6 +256,80 @@ def test_no_stale_file_stays_beside_a_newer_mask(model: Path, study: Path) -> No
     done = segment_study(study, None, on_cpu(model, overwrite=True))
     left = sorted(path.name for path in output.parent.iterdir())
     assert left == [*(path.name for path in done.files), "notes_preview.png"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_input_is_never_replaced_or_removed(
+    overwrite: bool, keep: bool, model: Path, study: Path
+) -> None:
+    """Inputs that are called as results are refused as an output's place, and stay as they are."""
+    for modality in MODALITIES:
+        (study / f"case_{modality}.nii.gz").rename(
+            study / f"{study.name}_aligned_{modality}.nii.gz"
+        )
+    before = tree(study)
+    settings = on_cpu(model, overwrite=overwrite, keep_intermediates=keep)
+    with pytest.raises(
+        InputReplacedError, match=r"LATUP-001_aligned_t1.nii.gz is an input"
+    ) as said:
+        segment_study(study, study, settings)
+    assert said.value.exit_code == 7
+    assert "-o" in said.value.hint
+    assert tree(study) == before
+    linked = study.with_name("linked")
+    linked.symlink_to(study)
+    with pytest.raises(InputReplacedError):
+        segment_study(study, linked, settings)
+    assert segment_study(study, study / "latup", settings).mask.is_file()
+
+
+def test_a_brain_mask_that_was_given_stays(model: Path, study: Path) -> None:
+    """A mask of the brain that lies where ours would is an input like any other."""
+    head = phantom()
+    data = (head.images["t1"] > 0).astype(np.uint8)
+    given = save(study / "LATUP-001_brain.nii.gz", data, head.grid.ras_from_voxel)
+    before = tree(study)
+    preparation = PreparationSettings(force=True, brain_mask=given)
+    with pytest.raises(InputReplacedError, match=r"LATUP-001_brain.nii.gz"):
+        segment_study(study, study, on_cpu(model, preparation=preparation, overwrite=True))
+    assert tree(study) == before
+
+
+@pytest.mark.parametrize("ending", ["report.json", "report.csv", "preview.png", "seg.nii.gz"])
+def test_whatever_would_be_replaced_needs_a_word(ending: str, model: Path, study: Path) -> None:
+    """Any file that a run writes and that is there already is refused, not the mask alone."""
+    there = study / f"LATUP-001_{ending}"
+    there.write_bytes(b"mine")
+    with pytest.raises(OutputExistsError, match=f"LATUP-001_{ending} exists already"):
+        segment_study(study, study, on_cpu(model, preview=True))
+    assert there.read_bytes() == b"mine"
+    segment_study(study, study, on_cpu(model, preview=True, overwrite=True))
+    assert there.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_no_run_of_ours_wrote_stays(overwrite: bool, model: Path, study: Path) -> None:
+    """Without a report of ours from before, nothing that a run does not write is removed."""
+    mine = [study / f"LATUP-001_{ending}" for ending in ("seg.dcm", "brain.nii.gz", "preview.png")]
+    for path in mine:
+        path.write_bytes(b"mine")
+    if overwrite:
+        (study / "LATUP-001_report.json").write_text('{"findings": "by a radiologist"}')
+    segment_study(study, study, on_cpu(model, overwrite=overwrite))
+    assert [path.read_bytes() for path in mine] == [b"mine"] * len(mine)
+
+
+def test_all_that_is_written_is_known_as_ours(model: Path, study: Path, tmp_path: Path) -> None:
+    """A run writes what its settings say, under endings by which results are known, and no more."""
+    few, all_of_it = on_cpu(model), on_cpu(
+        model, preview=True, save_probabilities=True, keep_intermediates=True, space=Space.BOTH
+    )  # fmt: skip
+    for name, settings in (("few", few), ("all", all_of_it)):
+        done = segment_study(study, tmp_path / name, settings)
+        written = {path.name.removeprefix("LATUP-001_") for path in done.files}
+        assert written <= set(endings_of(settings)) <= set(ENDINGS)
+        assert set(endings_of(settings)) - written <= {REGISTRATION, ALIGNED_MASK}
 
 
 def test_four_files_need_no_folder(model: Path, study: Path, tmp_path: Path) -> None:
