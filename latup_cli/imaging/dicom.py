@@ -118,6 +118,15 @@ class Facts:
     patient_id: str = field(repr=False)
     patient_name: str = field(repr=False)
 
+    @property
+    def series_key(self) -> str:
+        """What tells the series from others: its UID, or where it was blanked, what is left.
+
+        Private, for it may hold the description.
+        """
+        left = (self.study, self.number, *self.texts, self.tr_ms, self.ti_ms, self.agent)
+        return self.series or "\n".join(map(str, left))
+
 
 @dataclass(frozen=True, slots=True)
 class DicomFile:
@@ -125,7 +134,7 @@ class DicomFile:
 
     Attributes:
         path: Where it lies.
-        instance: Its unique identifier, the same in every copy.
+        instance: Its unique identifier, the same in every copy; the path where it was blanked.
         facts: What it says of the whole series.
         frames: Its slices; none for what is no image.
     """
@@ -156,7 +165,8 @@ def _described(path: Path, dataset: Dataset) -> DicomFile | None:
     if not sop_class or sop_class == _DIRECTORY:
         return None
     facts = _facts(dataset)
-    return DicomFile(path, str(dataset.get("SOPInstanceUID", path)), facts, _frames(path, dataset))
+    instance = _text(dataset, "SOPInstanceUID") or str(path)
+    return DicomFile(path, instance, facts, _frames(path, dataset))
 
 
 def _facts(dataset: Dataset) -> Facts:

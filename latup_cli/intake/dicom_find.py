@@ -84,8 +84,8 @@ def named_series(place: Path, modality: str) -> tuple[FoundFile, frozenset[str]]
         return None
     files = read_folder(place if place.is_dir() else place.parent)
     if place.is_file():
-        wanted = {f.facts.series for f in files if f.path.samefile(place)}
-        files = [file for file in files if file.facts.series in wanted]
+        wanted = {f.facts.series_key for f in files if f.path.samefile(place)}
+        files = [file for file in files if file.facts.series_key in wanted]
     volumes = usable_volumes(files, Path(f"{modality} (DICOM)"))
     if len(volumes) > 1:
         raise AmbiguousModalityError(modality, tuple(one.label for one in volumes))

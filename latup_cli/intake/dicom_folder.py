@@ -64,7 +64,12 @@ def read_folder(folder: Path) -> list[DicomFile]:
         warnings.simplefilter("ignore")  # here and not in the threads, which share the filters
         places = [path for path in dicom_places(folder) if is_dicom(path)]
         found = [file for file in pool.map(read_file, places) if file is not None]
-    return list({file.instance: file for file in reversed(found)}.values())[::-1]
+    return list({_object(file): file for file in reversed(found)}.values())[::-1]
+
+
+def _object(file: DicomFile) -> tuple[object, ...]:
+    """What is the same in every copy, and in no other file even if all share one identifier."""
+    return (file.instance, file.facts.series_key, *((f.position, f.kind) for f in file.frames))
 
 
 def candidates(files: Iterable[DicomFile]) -> list[Candidate]:
@@ -102,7 +107,7 @@ def private_words(files: Iterable[DicomFile]) -> frozenset[str]:
 def _by_series(files: Iterable[DicomFile]) -> list[tuple[str, list[DicomFile]]]:
     series: dict[str, list[DicomFile]] = {}
     for file in files:
-        series.setdefault(file.facts.series, []).append(file)
+        series.setdefault(file.facts.series_key, []).append(file)
     return sorted(series.items())
 
 
