@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from latup_cli.cli import console, progress
 from latup_cli.cli.options import DeviceName, Quiet, Verbose
 from latup_cli.config import AUTO, Device, weights_root
+
+if TYPE_CHECKING:
+    from latup_cli.training.settings import TrainSettings
 
 _TRAIN = "train"
 
@@ -30,7 +33,14 @@ def train(
     ] = 0.2,
     folds: Annotated[int, typer.Option("--folds", help="Cross-validate with so many folds.")] = 0,
     fold: Annotated[int, typer.Option("--fold", help="Which fold to hold out, from 0.")] = 0,
-    config: Annotated[Path | None, typer.Option("--config", help="Settings as TOML.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="Settings as TOML.",
+            show_default="those of the run in -o, if it was begun",
+        ),
+    ] = None,
     attention: Annotated[
         str | None,
         typer.Option("--attention", help="se, none, eca, se-conv, channel, spatial or cbam."),
@@ -74,13 +84,11 @@ def train(
 ) -> None:
     """Train the network on labeled patients and export it for latup segment."""
     with console.explained(verbose=verbose), console.needs_extra("latup train", _TRAIN):
-        from latup_cli.training.settings import TrainSettings
-        from latup_cli.workflows.train import TrainRequest, check_data, train_model
+        from latup_cli.workflows.train import check_data, train_model
         from latup_cli.workflows.train_data import TrainingData
+        from latup_cli.workflows.train_request import TrainRequest
 
-        settings = TrainSettings.from_toml(config) if config else TrainSettings()
-        if attention:
-            settings = settings.with_attention(attention)
+        settings = _settings(config, output, attention, quiet=quiet)
         data = TrainingData(
             folders=folders,
             validation=validation or (),
@@ -115,6 +123,22 @@ def train(
     typer.echo(trained.model)
     if not trained.finished:
         console.note(f"Stopped at step {trained.steps} of {settings.steps}; run again to go on.")
+
+
+def _settings(
+    config: Path | None, output: Path, attention: str | None, *, quiet: bool
+) -> TrainSettings:
+    """Those of the file, else of the run that goes on, else the defaults; options change them."""
+    from latup_cli.training.processes import is_first
+    from latup_cli.training.settings import TrainSettings
+    from latup_cli.workflows.train_request import settings_of_run
+
+    own = settings_of_run(output) if config is None else None
+    source = config or own
+    settings = TrainSettings.from_toml(source) if source else TrainSettings()
+    if own and is_first() and not quiet:
+        console.note(f"There is no --config: the run goes on with the settings in {own}.")
+    return settings.with_attention(attention) if attention else settings
 
 
 def _shipped(name: str | None, file: str = "") -> Path | None:

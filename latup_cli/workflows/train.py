@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from latup_cli.cohort.lock import held
-from latup_cli.config import Device, LesionChallenge
+from latup_cli.config import LesionChallenge
 from latup_cli.domain.model import ModelSpec
 from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import (
@@ -20,7 +20,6 @@ from latup_cli.errors import (
     RunGoesOnError,
     TrainingGoesOnError,
     TrainingInterruptedError,
-    UnusedSourceError,
 )
 from latup_cli.evaluation.lesions import RULES
 from latup_cli.evaluation.overlap import dice
@@ -31,66 +30,31 @@ from latup_cli.inference.windows import Array, Predict
 from latup_cli.labels import REGIONS
 from latup_cli.training import checkpoint
 from latup_cli.training.allocator import keep_freed_memory
-from latup_cli.training.appearance import Appearances
 from latup_cli.training.card import write_card
-from latup_cli.training.cases import Case
 from latup_cli.training.checkpoint import RunState
 from latup_cli.training.crops import Crops
 from latup_cli.training.export import export_model, model_spec
 from latup_cli.training.hardware import Place, choose_place, this_machine
-from latup_cli.training.lesions import Lesions
 from latup_cli.training.logs import logging_to
 from latup_cli.training.loop import FALSE_ET, Progress, Validate, new_run, train
 from latup_cli.training.network import LatupNet
 from latup_cli.training.processes import is_first, joined, local_rank
-from latup_cli.training.settings import TrainSettings
-from latup_cli.training.simulate import Shapes
+from latup_cli.training.settings import SETTINGS_FILE
 from latup_cli.workflows.labeled import LabeledStudy, load_labeled
 from latup_cli.workflows.predict import predict_prepared
 from latup_cli.workflows.signals import interruptible
-from latup_cli.workflows.teacher import Teacher
 from latup_cli.workflows.train_card import card_facts, measured_means
 from latup_cli.workflows.train_data import (
     Split,
     Told,
-    TrainingData,
     check_patients,
     prepare_patients,
     split_patients,
 )
+from latup_cli.workflows.train_request import Sources, TrainRequest, load_teacher
 
 _SECONDS_PER_HOUR = 3600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRequest:
-    """Everything `latup train` can be told.
-
-    Attributes:
-        data: Labeled patients.
-        settings: The run's settings.
-        run_dir: Checkpoints and log; an earlier run there goes on.
-        cache: Where prepared patients are kept; by default in `run_dir`.
-        initial: A source model or checkpoint to start from.
-        appearances: A table of how other tumors look, beside those that are trained on.
-        shapes: Shapes of other tumors, to be drawn into the patients.
-        lesions: Lesions of other patients, to be put into these.
-        teacher: Directory of a model that has its share in the targets.
-        device: Where to train.
-        hours: Stop after so many hours, with a checkpoint; None for no limit.
-    """
-
-    data: TrainingData
-    settings: TrainSettings
-    run_dir: Path
-    cache: Path | None = None
-    initial: Path | None = None
-    appearances: Path | None = None
-    shapes: Path | None = None
-    lesions: Path | None = None
-    teacher: Path | None = None
-    device: Device = field(default_factory=Device)
-    hours: float | None = None
+_ON_CPU = Place("cpu", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +79,7 @@ def _silent(_news: object) -> None:
 
 
 def check_data(request: TrainRequest, *, prepared: Told = _silent) -> Split:
-    """Read and prepare every patient without training.
+    """Read and prepare every patient, and read all else that is given, without training.
 
     Args:
         request: What would be trained on and how.
@@ -123,12 +87,15 @@ def check_data(request: TrainRequest, *, prepared: Told = _silent) -> Split:
 
     Raises:
         UnusedSourceError: If settings ask for what was not given, or the other way round (3).
+        ModelError: If the teacher cannot be used (5).
+        TrainingError: If a file that was given, or the run's checkpoint, does not fit (3, 12).
         LabeledDataError: Naming every case that cannot be used, and why.
     """
-    _check_sources(request)
-    settings = request.settings
-    split = split_patients(request.data, settings.seed)
-    check_patients(split, model_spec(settings), prepared)
+    sources = Sources.load(request)
+    load_teacher(request)
+    split = split_patients(request.data, request.settings.seed)
+    _state(request, sources, split, _ON_CPU)
+    check_patients(split, model_spec(request.settings), prepared)
     return split
 
 
@@ -156,37 +123,16 @@ def train_model(
         TrainingGoesOnError: If another process trains in `run_dir` (7).
         PreparationInterruptedError: After Ctrl-C or SIGTERM before the first step (130).
         TrainingInterruptedError: After Ctrl-C or SIGTERM, with a checkpoint (130).
+        CheckpointError: If the weights to start from, or the run's, are of another network, or
+            the run's patients were divided otherwise (12).
         TrainingError: If there is nothing to train on, or the loss is not a number (12).
     """
-    _check_sources(request)
+    sources = Sources.load(request)
     split = split_patients(request.data, request.settings.seed)
     with _alone(request.run_dir):
         if not is_first():  # what several processes tell at once, nobody can read
-            return _train(request, split, _silent, _silent)
-        return _train(request, split, prepared, report)
-
-
-_SOURCES = {
-    "simulate_probability": "shapes",
-    "lesion_probability": "lesions",
-    "teacher_share": "teacher",
-}
-"""What is named by a setting, and has to be given for it."""
-
-
-def _check_sources(request: TrainRequest) -> None:
-    """Refuse what would silently do nothing.
-
-    Raises:
-        UnusedSourceError: If a setting asks for what was not given, or the other way round.
-    """
-    settings = request.settings
-    for setting, source in _SOURCES.items():
-        given = getattr(request, source) is not None
-        if given != bool(getattr(settings, setting)):
-            raise UnusedSourceError(setting, source, given=given)
-    if request.appearances and not _borrows_contrasts(settings):
-        raise UnusedSourceError("paint_probability", "appearances", given=True)
+            return _train(request, sources, split, _silent, _silent)
+        return _train(request, sources, split, prepared, report)
 
 
 @contextmanager
@@ -205,6 +151,7 @@ def _alone(run_dir: Path) -> Iterator[None]:
 
 def _train(
     request: TrainRequest,
+    sources: Sources,
     split: Split,
     prepared: Told,
     report: Callable[[Progress], None],
@@ -212,15 +159,18 @@ def _train(
     settings, run_dir = request.settings, request.run_dir
     keep_freed_memory()
     spec = model_spec(settings)
-    write_text(run_dir / "train.toml", settings.to_toml())
+    place = choose_place(request.device, settings.precision, this_machine(), local_rank())
+    _state(request, sources, split, _ON_CPU)  # refuses what does not fit, before hours of work
+    if is_first():
+        write_text(run_dir / SETTINGS_FILE, settings.to_toml())
     cache = request.cache or run_dir / "prepared"
-    cases = prepare_patients(split, spec, cache, _teacher(request), prepared)
+    cases = prepare_patients(split, spec, cache, load_teacher(request), prepared)
     if not any(len(case.tumor_voxels) for case in cases):
         raise NothingToTrainOnError("No patient to train on has any tumor in its segmentation.")
-    place = choose_place(request.device, settings.precision, this_machine(), local_rank())
     with joined(place) as here:
-        state = _state(request, here)
-        _run(request, state, cases, validator(split, spec, here), here, report)
+        state = _state(request, sources, split, here)
+        crops = sources.crops(cases, settings)
+        _run(request, state, crops, validator(split, spec, here), here, report)
     return _export(request, state, split, here)
 
 
@@ -269,20 +219,19 @@ def _predictions(
         yield study, predict_prepared(study.prepared, spec, predict).labels
 
 
-def _state(request: TrainRequest, place: Place) -> RunState:
+def _state(request: TrainRequest, sources: Sources, split: Split, place: Place) -> RunState:
     """Where the run's last checkpoint stands, or a new beginning."""
-    initial = checkpoint.load_weights(request.initial) if request.initial else None
-    state = new_run(request.settings, initial, place)
-    last = request.run_dir / "last.pt"
-    if last.exists():
-        checkpoint.restore(last, state)
+    state = new_run(request.settings, sources.initial, place)
+    state.patients = split.names
+    if request.checkpoint.exists():
+        checkpoint.restore(request.checkpoint, state)
     return state
 
 
 def _run(
     request: TrainRequest,
     state: RunState,
-    cases: Sequence[Case],
+    crops: Crops,
     validate: Validate,
     place: Place,
     report: Callable[[Progress], None],
@@ -294,9 +243,6 @@ def _run(
     """
     started = time.monotonic()
     settings = request.settings
-    shapes = Shapes.load(request.shapes) if request.shapes else None
-    lesions = Lesions.load(request.lesions) if request.lesions else None
-    crops = Crops(cases, settings, _appearances(request, cases), shapes, lesions)
     steps = train(state, crops, validate, request.run_dir, place=place)
     log_of = logging_to(request.run_dir, state.step) if place.is_first else nullcontext(_silent)
     with log_of as log, interruptible(at_once=()) as stop:
@@ -310,26 +256,6 @@ def _run(
             raise TrainingInterruptedError(state.step, settings.steps)
 
 
-def _teacher(request: TrainRequest) -> Teacher | None:
-    """The model that has its share in the targets; None if it has none."""
-    if request.teacher is None:
-        return None
-    share, tta = request.settings.teacher_share, request.settings.teacher_tta
-    return Teacher.load(request.teacher, share, request.device, tta=tta)
-
-
-def _appearances(request: TrainRequest, cases: Sequence[Case]) -> Appearances | None:
-    """How the tumors look that crops are painted as, or that are drawn; None if none are."""
-    if not _borrows_contrasts(request.settings):
-        return None
-    ours = Appearances.of_cases(cases)
-    return ours.joined(Appearances.load(request.appearances)) if request.appearances else ours
-
-
-def _borrows_contrasts(settings: TrainSettings) -> bool:
-    return bool(settings.paint_probability or settings.simulate_probability)
-
-
 def _export(request: TrainRequest, state: RunState, split: Split, place: Place) -> Trained:
     """Export the best weights so far with their card; a run that was never validated is, now."""
     settings, run_dir = request.settings, request.run_dir
@@ -339,7 +265,7 @@ def _export(request: TrainRequest, state: RunState, split: Split, place: Place) 
         spec = model_spec(settings)
         scored = [
             score_case(study.name, labels, study.labels, RULES[LesionChallenge.GLI])
-            for study, labels in _predictions(best, split, spec, Place("cpu", "float32"))
+            for study, labels in _predictions(best, split, spec, _ON_CPU)
         ]
         measured = measured_means(scored)
         exported = export_model(best, settings, measured, directory)

@@ -56,6 +56,12 @@ class Split:
     validation: Sequence[LabeledFiles]
     scheme: LabelScheme
 
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """Names of studies by side: "training" and "validation"."""
+        sides = {"training": self.training, "validation": self.validation}
+        return {side: [scan.name for scan in scans] for side, scans in sides.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Preparing:

@@ -18,12 +18,16 @@ import torch
 from typer.testing import CliRunner
 
 from latup_cli.cli.app import app
+from latup_cli.config import weights_root
 from latup_cli.errors import PreparationInterruptedError
+from latup_cli.training.lesions import Lesions
 from latup_cli.training.settings import TrainSettings
-from latup_cli.workflows.train import TrainRequest, train_model
+from latup_cli.training.simulate import Shapes
+from latup_cli.workflows.train import train_model
 from latup_cli.workflows.train_data import Preparing, TrainingData
+from latup_cli.workflows.train_request import TrainRequest
 from tests.fixtures.labeled import SETTINGS, write_patient, write_patients
-from tests.fixtures.phantoms import phantom, save, voxels
+from tests.fixtures.phantoms import phantom, save, tree, voxels
 
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 SOURCES = {
@@ -111,6 +115,52 @@ def test_a_second_call_finds_the_run_finished(run: Path, patients: Path) -> None
     assert code == 0, err
     assert losses(run) == before
     assert {path: path.stat().st_mtime_ns for path in (run / "prepared").rglob("*.npy")} == stored
+
+
+def test_another_fold_does_not_go_on(patients: Path, tmp_path: Path) -> None:
+    """Who was trained on is never measured on: exit code 12, and everything stays as it was."""
+    config = written(tmp_path / "config.toml", SETTINGS)
+    words = ("train", patients, "-o", tmp_path / "run", "--config", config, "--folds", 5)
+    code, _, err = latup(*words, "--fold", 0, "--time-limit", 0)
+    assert code == 0, err
+    before = tree(tmp_path / "run")
+    for more in ((), ("--check-only",)):
+        code, _, err = latup(*words, "--fold", 1, *more)
+        assert code == 12
+        assert "last.pt is of a run that divided the patients otherwise: BraTS-GLI-0000" in err
+        assert "Hint: Give the folders, --val, --val-share, --folds, --fold" in err
+        assert tree(tmp_path / "run") == before
+    code, _, err = latup(*words, "--fold", 0)
+    assert code == 0, err
+    assert len(losses(tmp_path / "run")) == SETTINGS.steps
+
+
+def test_refused_settings_are_not_written(run: Path, patients: Path, tmp_path: Path) -> None:
+    """Going on with another network ends with exit code 12, and the run's settings stay."""
+    before = tree(run)
+    wider = written(tmp_path / "config.toml", replace(SETTINGS, filters=8, spacing_mm=3.0))
+    code, _, err = latup("train", patients, "-o", run, "--config", wider)
+    assert code == 12
+    assert "filters (4, 8, 16), not (8, 16, 32)" in err
+    assert tree(run) == before  # nobody was prepared at 3 mm either
+
+
+def test_a_run_goes_on_with_its_own_settings(patients: Path, tmp_path: Path) -> None:
+    """Without --config they are taken from the run's directory, which is said; options win."""
+    config = written(tmp_path / "config.toml", SETTINGS)
+    words = ("train", patients, "-o", tmp_path / "run")
+    code, _, err = latup(*words, "--config", config, "--time-limit", 0)
+    assert code == 0, err
+    code, _, err = latup(*words)
+    assert code == 0, err
+    own = tmp_path / "run" / "train.toml"
+    assert f"There is no --config: the run goes on with the settings in {own}." in err
+    assert len(losses(tmp_path / "run")) == SETTINGS.steps
+    assert TrainSettings.from_toml(own) == SETTINGS
+    code, _, err = latup(*words, "--quiet", "--attention", "eca")
+    assert code == 12
+    assert "attention se, not eca" in err
+    assert "There is no --config" not in err
 
 
 def test_a_killed_run_ends_as_an_undisturbed_one(run: Path, patients: Path, tmp_path: Path) -> None:
@@ -338,6 +388,69 @@ def test_wrong_options_are_refused(
     assert code == expected
     assert told in err
     assert "Traceback" not in err
+
+
+def _given(tmp_path: Path, patients: Path, words: tuple[str, ...]) -> tuple[object, ...]:
+    """A command that draws from everything, with these words at last."""
+    drawing = replace(
+        SETTINGS, simulate_probability=0.1, lesion_probability=0.1, paint_probability=0.1
+    )
+    config = written(tmp_path / "config.toml", drawing)
+    shape = np.ones((3, 3, 3), dtype=np.uint8)
+    Shapes.of([shape]).save(tmp_path / "shapes.npz")
+    cubes = np.ones((1, 4, 4, 4, 4), np.float16), np.ones((1, 3, 4, 4, 4), np.uint8)
+    Lesions(*cubes, np.ones(3)).save(tmp_path / "lesions.npz")
+    files = {name: tmp_path / f"{name}.npz" for name in ("shapes", "lesions")}
+    files["latup-net-fast"] = weights_root() / "latup-net-fast" / "model.pt"
+    given = ("--shapes", "shapes", "--lesions", "lesions", *words)
+    paths = [files.get(word, word) for word in given]
+    return ("train", patients, "-o", tmp_path / "run", "--config", config, *paths)
+
+
+@pytest.mark.parametrize("more", [(), ("--check-only",)])
+@pytest.mark.parametrize(
+    ("words", "expected", "told"),
+    [
+        (("--init", "NOWHERE"), 12, "NOWHERE cannot be used"),
+        (("--init", "shapes"), 12, "shapes.npz cannot be used"),
+        (("--init", "latup-net-fast"), 12, "filters (8, 24, 32), not (4, 8, 16), fold 2, not 1"),
+        (("--shapes", "NOWHERE"), 3, "NOWHERE is not there, or holds no shapes of tumors"),
+        (("--shapes", "lesions"), 3, "lesions.npz is not there, or holds no shapes of tumors"),
+        (("--lesions", "shapes"), 3, "shapes.npz is not there, or holds no lesions"),
+        (("--appearances", "shapes"), 3, "shapes.npz is not there, or is no table"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_patients_are_prepared(
+    words: tuple[str, ...],
+    expected: int,
+    told: str,
+    more: tuple[str, ...],
+    patients: Path,
+    tmp_path: Path,
+) -> None:
+    """Each with its exit code and what is wrong; nothing is checked, prepared or written."""
+    code, out, err = latup(*_given(tmp_path, patients, words), *more)
+    assert code == expected
+    assert told in err
+    assert "patients:" not in err
+    assert out == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_fits_is_taken(patients: Path, tmp_path: Path) -> None:
+    """Shapes and lesions together, and weights of the same network, pass the check."""
+    code, out, err = latup(*_given(tmp_path, patients, ("--check-only",)))
+    assert code == 0, err
+    assert "all can be used" in out
+
+
+def test_a_missing_teacher_is_found_by_the_check(patients: Path, tmp_path: Path) -> None:
+    """Before patients are looked at, exit code 5."""
+    config = written(tmp_path / "config.toml", replace(SETTINGS, teacher_share=0.5))
+    words = ("--config", config, "--teacher", tmp_path / "nowhere", "--check-only")
+    code, _, err = latup("train", patients, "-o", tmp_path / "run", *words)
+    assert code == 5
+    assert "patients:" not in err
 
 
 @pytest.mark.parametrize("setting", ["simulate_probability", "lesion_probability", "teacher_share"])
