@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,8 +46,15 @@ class DicomStudy:
     private: frozenset[str] = field(repr=False)
 
 
-def find_dicom(folder: Path, name: str | None = None) -> DicomStudy | None:
+def find_dicom(
+    folder: Path, name: str | None = None, *, named: Mapping[str, FoundFile] | None = None
+) -> DicomStudy | None:
     """Look for the four modalities at any depth; None if the folder holds no DICOM.
+
+    Args:
+        folder: Where to look.
+        name: What to call the study; by default as its folder.
+        named: Modality to what was named for it; none is looked for there.
 
     Raises:
         SeveralDicomPatientsError: If there are series of several patients.
@@ -67,7 +74,7 @@ def find_dicom(folder: Path, name: str | None = None) -> DicomStudy | None:
         raise NoMrSeriesError(study, _counted(found))
     _check_one_patient(study, found)
     _check_one_time(study, folder, found, private)
-    return DicomStudy(study, choose(found), private)
+    return DicomStudy(study, choose(found, named or {}), private)
 
 
 def named_series(place: Path, modality: str) -> tuple[FoundFile, frozenset[str]] | None:

@@ -163,7 +163,7 @@ def _in_folder(
     if len(chosen) < len(MODALITIES) and holds_dicom(folder):
         from latup_cli.intake.dicom_find import find_dicom  # loads a library that few need
 
-        dicom = find_dicom(folder, name)
+        dicom = find_dicom(folder, name, named=given)
         if dicom is not None:
             files = _from_dicom(dicom, given, nifti=bool(images(place)))
             return replace(files, private=files.private | private)
