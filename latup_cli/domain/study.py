@@ -31,12 +31,14 @@ class FoundFile:
         volume: Which volume of a 4-D file, from 0; None for a file that holds one image.
         series: The files of a DICOM series in slice order, `path` being their folder, or the
             one file of an enhanced series; empty for a NIfTI file.
+        exam: The UID of a DICOM series' exam; empty if it has none. Private.
     """
 
     path: Path
     reason: str
     volume: int | None = None
     series: tuple[Path, ...] = ()
+    exam: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

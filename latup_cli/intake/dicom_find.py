@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from latup_cli.domain.privacy import discreet_file
 from latup_cli.domain.study import FoundFile
-from latup_cli.errors import (
-    AmbiguousModalityError,
-    NoMrSeriesError,
-    SeveralDicomPatientsError,
-    SeveralTimePointsError,
-)
+from latup_cli.errors import AmbiguousModalityError, NoMrSeriesError
 from latup_cli.imaging.dicom_magic import is_dicom
-from latup_cli.intake.dicom_choice import Chosen, choose
+from latup_cli.intake.dicom_choice import Chosen
+from latup_cli.intake.dicom_exams import check_one_patient, check_one_time, choose_of_one_exam
 from latup_cli.intake.dicom_folder import (
     Candidate,
     candidates,
@@ -25,7 +19,6 @@ from latup_cli.intake.dicom_folder import (
     read_folder,
     usable_volumes,
 )
-from latup_cli.intake.dicom_rules import ASIDE
 from latup_cli.intake.naming import study_name
 
 _GIVEN = "given on the command line"
@@ -72,9 +65,10 @@ def find_dicom(
     found = candidates(files)
     if not any(one.facts.modality == "MR" for one in found):
         raise NoMrSeriesError(study, _counted(found))
-    _check_one_patient(study, found)
-    _check_one_time(study, folder, found, private)
-    return DicomStudy(study, choose(found, named or {}), private)
+    check_one_patient(study, found)
+    check_one_time(study, folder, found, private)
+    chosen = choose_of_one_exam(study, folder, found, named or {}, private)
+    return DicomStudy(study, chosen, private)
 
 
 def named_series(place: Path, modality: str) -> tuple[FoundFile, frozenset[str]] | None:
@@ -107,37 +101,3 @@ def tags_of(folder: Path) -> frozenset[str]:
 def _counted(found: Iterable[Candidate]) -> tuple[str, ...]:
     kinds = Counter(one.facts.modality or "unknown" for one in found)
     return tuple(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-
-
-def _check_one_patient(study: str, found: Iterable[Candidate]) -> None:
-    """Series without a name or number may be anybody's, and are taken for this patient's."""
-    patients = {
-        (one.facts.patient_id or one.facts.patient_name).casefold()
-        for one in found
-        if one.verdict.meaning != ASIDE
-    }
-    count = len(patients - {""})
-    if count > 1:
-        raise SeveralDicomPatientsError(study, count)
-
-
-def _check_one_time(
-    study: str, folder: Path, found: Iterable[Candidate], private: frozenset[str]
-) -> None:
-    """One day is one time point, and where dates were removed, one exam."""
-    times: dict[str, list[Candidate]] = {}
-    for one in found:
-        if one.verdict.meaning != ASIDE:
-            times.setdefault(one.facts.date or one.facts.study, []).append(one)
-    if len(times) > 1:
-        places = tuple(_place(folder, times[time], private) for time in sorted(times))
-        raise SeveralTimePointsError(study, places)
-
-
-def _place(folder: Path, found: Sequence[Candidate], private: frozenset[str]) -> str:
-    """Where the series of a time point lie, if they have a folder of their own; how many else."""
-    files = [path for one in found for path in one.files]
-    common = Path(os.path.commonpath([path.parent for path in files])).relative_to(folder)
-    if not common.parts:
-        return f"{len(found)} series"
-    return "/".join(discreet_file(part, private, kind="folder") for part in common.parts)

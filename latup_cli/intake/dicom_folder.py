@@ -52,7 +52,7 @@ class Candidate:
         """The series as a study's files list it; only for one that makes a volume."""
         files = self.stack.files if self.stack else ()
         path = files[0] if len(files) == 1 else Path(os.path.commonpath([f.parent for f in files]))
-        return FoundFile(path, f"{self.label}: {reason}", self.volume, files)
+        return FoundFile(path, f"{self.label}: {reason}", self.volume, files, self.facts.study)
 
 
 def read_folder(folder: Path) -> list[DicomFile]:

@@ -70,7 +70,7 @@ def load_study(files: StudyFiles) -> Study:
     skull = {modality: sign for modality, sign in signs.items() if sign}
     volumes = {image.modality: image.volume for image in images}
     ordered = {modality: volumes[modality] for modality in files.modalities}
-    said = tuple(warning for image in images for warning in image.warnings)
+    said = (*_exams(files), *(warning for image in images for warning in image.warnings))
     study = Study(files, ordered, images[0].codes, said, skull, names)
     _check_sizes(study)
     if skull:
@@ -178,6 +178,19 @@ def _refuse_copies(images: Sequence[_Image]) -> None:
     for one, other in combinations(images, 2):
         if np.array_equal(one.volume.data, other.volume.data):
             raise SameImageError(one.shown, one.modality, other.shown, other.modality)
+
+
+def _exams(files: StudyFiles) -> list[str]:
+    """A warning where the four are of several exams, as before and during surgery."""
+    exams: dict[str, list[str]] = {}
+    for modality, found in files.modalities.items():
+        if found.exam:
+            exams.setdefault(found.exam, []).append(modality)
+    if len(exams) <= 1:
+        return []
+    groups = "; ".join(", ".join(group) for group in exams.values())
+    between = "if anything changed between them, as by surgery, the result is wrong"
+    return [f"The series come from {len(exams)} exams ({groups}): {between}."]
 
 
 def _small_brain(largest_ml: float) -> list[str]:

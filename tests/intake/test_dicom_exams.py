@@ -13,10 +13,18 @@ import pytest
 from pydicom import dcmread
 
 from latup_cli.domain.study import StudyFiles
-from latup_cli.errors import AmbiguousModalityError, MissingModalityError, MissingSlicesError
+from latup_cli.errors import (
+    AmbiguousModalityError,
+    MissingModalityError,
+    MissingSlicesError,
+    SeveralDicomPatientsError,
+    SeveralTimePointsError,
+)
 from latup_cli.intake.find import find_study
+from latup_cli.intake.load import load_study
 from tests.fixtures.dicom import Series, study_series, write_series
 
+OTHER_EXAM = "1.2.826.0.1.3680043.8.498.2"
 USUAL = {"t1": 2, "t1ce": 3, "t2": 4, "flair": 5}
 
 
@@ -152,3 +160,117 @@ def test_a_named_series_stands_for_nothing_else(folder: Path) -> None:
     """A T1ce that is named as the T1 is not chosen as T1ce as well."""
     with pytest.raises(MissingModalityError, match="lacks t1ce"):
         find_study(folder, named={"t1": folder / "S3"})
+
+
+# --- several exams, or one whose tags were blanked in part ----------------------------------
+
+
+def later(place: Path, series: Series, number: int, exam: str = OTHER_EXAM) -> Path:
+    """Write a series of another exam of the same day."""
+    write_series(place, replace(series, number=number, study=exam))
+    return place
+
+
+def test_series_of_two_exams_of_a_day_are_mixed_with_a_warning(
+    folder: Path, made: Mapping[str, Series]
+) -> None:
+    """Where no exam of the day has all four, the four are taken from both, and that is said."""
+    shutil.rmtree(folder / "S3")
+    later(folder / "S13", made["t1ce"], 13)
+    files = find_study(folder)
+    assert numbers(files) == {**USUAL, "t1ce": 13}
+    warnings = load_study(files).warnings
+    assert "The series come from 2 exams (t1, t2, flair; t1ce)" in warnings[0]
+    assert OTHER_EXAM not in str(warnings) + repr(files)
+
+
+def test_one_exam_gives_no_warning(exam: Path) -> None:
+    """Four series of one exam are what is expected."""
+    assert not any("exam" in warning for warning in load_study(find_study(exam)).warnings)
+
+
+def test_of_two_exams_of_a_day_the_whole_one_is_taken(
+    folder: Path, made: Mapping[str, Series]
+) -> None:
+    """Images made before and during surgery are not mixed if those before are all four."""
+    for number, modality in ((13, "t1ce"), (14, "t2")):
+        later(folder / "during" / f"S{number}", made[modality], number)
+    files = find_study(folder)
+    assert numbers(files) == USUAL
+    assert all("of 2 exams of one day" in found.reason for found in files.modalities.values())
+    assert not any("exam" in warning for warning in load_study(files).warnings)
+
+
+def test_two_whole_exams_of_a_day_are_refused(folder: Path, made: Mapping[str, Series]) -> None:
+    """Which of two is meant is not guessed; naming a series of one says it."""
+    for number, (modality, series) in enumerate(made.items(), start=12):
+        later(folder / "during" / modality, series, number)
+    with pytest.raises(SeveralTimePointsError, match=r"2 time points: .*\(4 series\).*\(during\)"):
+        find_study(folder)
+    files = find_study(folder, named={"t1ce": folder / "during" / "t1ce"})
+    assert numbers(files) == {"t1": 12, "t1ce": 13, "t2": 14, "flair": 15}
+
+
+def test_two_exams_with_equal_t1_are_refused(folder: Path, made: Mapping[str, Series]) -> None:
+    """An exam whose T1 and T1ce cannot be told apart has all four as well."""
+    for number, modality in ((12, "t1"), (13, "t1"), (14, "t2"), (15, "flair")):
+        later(folder / "during" / f"S{number}", made[modality], number)
+    with pytest.raises(SeveralTimePointsError, match="2 time points"):
+        find_study(folder)
+
+
+def test_an_exam_of_broken_series_is_not_whole(folder: Path, made: Mapping[str, Series]) -> None:
+    """A gap in one T2 is made up for by the T2 of the day's other exam, with a warning."""
+    next(p for p in folder.glob("S4/*") if int(dcmread(p).InstanceNumber) == 9).unlink()
+    later(folder / "S14", made["t2"], 14)
+    files = find_study(folder)
+    assert numbers(files) == {**USUAL, "t2": 14}
+    assert "2 exams" in load_study(files).warnings[0]
+
+
+def test_a_named_series_of_another_exam_gives_a_warning(
+    exam: Path, made: Mapping[str, Series], tmp_path: Path
+) -> None:
+    """What was named wins, and that it is of another exam is said."""
+    other = later(tmp_path / "other", made["t2"], 14)
+    files = find_study(exam, named={"t2": other})
+    assert numbers(files) == {**USUAL, "t2": 14}
+    assert "2 exams" in load_study(files).warnings[0]
+
+
+@pytest.mark.parametrize(
+    "blanked",
+    [
+        {"StudyDate": ""},
+        {"StudyDate": "", "StudyInstanceUID": ""},
+        {"PatientID": ""},
+        {"PatientID": "", "PatientName": "DOE^JANE^^"},
+        {"PatientID": "", "PatientName": ""},
+    ],
+    ids=["date", "date and exam", "number", "number, name otherwise", "number and name"],
+)
+def test_a_series_with_blanked_tags_is_of_the_same_exam(
+    blanked: Mapping[str, str], folder: Path
+) -> None:
+    """A date is that of the exam, a number that of the name, and what is blank contradicts none."""
+    edit(folder / "S4", **blanked)
+    assert numbers(find_study(folder)) == USUAL
+
+
+@pytest.mark.parametrize(
+    ("tags", "error"),
+    [
+        ({"PatientID": "", "PatientName": "Roe^Richard"}, SeveralDicomPatientsError),
+        ({"PatientID": "MRN-4712"}, SeveralDicomPatientsError),
+        ({"StudyDate": "20020503"}, SeveralTimePointsError),
+        ({"StudyDate": "", "StudyInstanceUID": OTHER_EXAM}, SeveralTimePointsError),
+    ],
+    ids=["another name", "another number", "another date", "another exam"],
+)
+def test_a_series_with_other_tags_is_not(
+    tags: Mapping[str, str], error: type[Exception], folder: Path
+) -> None:
+    """A name, number, date or exam that is another one is refused."""
+    edit(folder / "S4", **tags)
+    with pytest.raises(error):
+        find_study(folder)
