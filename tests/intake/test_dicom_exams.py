@@ -274,3 +274,23 @@ def test_a_series_with_other_tags_is_not(
     edit(folder / "S4", **tags)
     with pytest.raises(error):
         find_study(folder)
+
+
+# --- words about contrast agent -------------------------------------------------------------
+
+
+def test_a_protocol_of_the_whole_exam_does_not_hide_the_t1(folder: Path) -> None:
+    """Where every series is under a protocol with contrast, the T1 is the one without agent."""
+    edit(folder, ProtocolName="BRAIN WITH CONTRAST")
+    assert numbers(find_study(folder)) == USUAL
+    for number in (2, 3):
+        edit(folder / f"S{number}", SeriesDescription="Ax T1")
+    assert numbers(find_study(folder)) == USUAL
+
+
+def test_a_t1ce_without_fat_saturation_is_no_t1(folder: Path, made: Mapping[str, Series]) -> None:
+    """A later, better series after agent does not take the place of the T1."""
+    edit(folder / "S2", SeriesDescription="Ax T1")
+    edit(folder / "S3", SeriesDescription="Ax T1 FS POST")
+    add(folder / "S9", made["t1ce"], 9, SeriesDescription="Ax T1 POST NON FS")
+    assert numbers(find_study(folder)) == {**USUAL, "t1ce": 9}
