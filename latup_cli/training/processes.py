@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+import torch
 import torch.distributed as dist
 
 from latup_cli.training.hardware import Place
@@ -40,3 +41,15 @@ def joined(place: Place) -> Iterator[Place]:
         yield replace(place, rank=dist.get_rank(), of=of)
     finally:
         dist.destroy_process_group()
+
+
+def highest(number: int, place: Place) -> int:
+    """The highest of what the processes say, so that all of them decide alike.
+
+    Every process has to ask as often as the others. A single one is told its own number at once.
+    """
+    if place.of == 1:
+        return number
+    told = torch.tensor(number, device=place.device)
+    dist.all_reduce(told, op=dist.ReduceOp.MAX)
+    return int(told)

@@ -38,7 +38,7 @@ from latup_cli.training.hardware import Place, choose_place, this_machine
 from latup_cli.training.logs import logging_to
 from latup_cli.training.loop import FALSE_ET, Progress, Validate, new_run, train
 from latup_cli.training.network import LatupNet
-from latup_cli.training.processes import is_first, joined, local_rank
+from latup_cli.training.processes import highest, is_first, joined, local_rank
 from latup_cli.training.settings import SETTINGS_FILE
 from latup_cli.workflows.labeled import LabeledStudy, load_labeled
 from latup_cli.workflows.predict import predict_prepared
@@ -54,6 +54,7 @@ from latup_cli.workflows.train_data import (
 from latup_cli.workflows.train_request import Sources, TrainRequest, load_teacher
 
 _SECONDS_PER_HOUR = 3600.0
+_GO_ON, _TIME, _SIGNAL = 0, 1, 2  # why a run ends before its last step; the highest counts
 _ON_CPU = Place("cpu", "float32")
 
 
@@ -238,21 +239,26 @@ def _run(
 ) -> None:
     """Train until the last step, the time limit or a signal; the first process keeps the log.
 
+    All processes end after the same step, whichever of them the time or a signal ends.
+
     Raises:
-        TrainingInterruptedError: After a signal.
+        TrainingInterruptedError: After a signal, to whichever process.
     """
     started = time.monotonic()
     settings = request.settings
     steps = train(state, crops, validate, request.run_dir, place=place)
     log_of = logging_to(request.run_dir, state.step) if place.is_first else nullcontext(_silent)
+    why = _GO_ON
     with log_of as log, interruptible(at_once=()) as stop:
         for progress in steps:
             log(progress)
             report(progress)
             hours = (time.monotonic() - started) / _SECONDS_PER_HOUR
-            if stop.is_set() or (request.hours is not None and hours >= request.hours):
+            over = request.hours is not None and hours >= request.hours
+            why = highest(_SIGNAL if stop.is_set() else _TIME if over else _GO_ON, place)
+            if why != _GO_ON:
                 steps.close()
-        if stop.is_set():
+        if why == _SIGNAL or stop.is_set():
             raise TrainingInterruptedError(state.step, settings.steps)
 
 

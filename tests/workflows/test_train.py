@@ -30,6 +30,24 @@ from tests.fixtures.labeled import SETTINGS, write_patient, write_patients
 from tests.fixtures.phantoms import phantom, save, tree, voxels
 
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+ONE_ENDS = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from latup_cli.__main__ import main
+
+def signal_to_itself():
+    while not Path(sys.argv[4], "last.pt").exists():
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+why = sys.argv.pop(1)
+if (why, os.environ["RANK"]) == ("time", "0"):
+    sys.argv += ["--time-limit", "0"]
+if (why, os.environ["RANK"]) == ("signal", "1"):
+    threading.Thread(target=signal_to_itself, daemon=True).start()
+main()
+"""
 SOURCES = {
     "simulate_probability": "shapes",
     "lesion_probability": "lesions",
@@ -260,12 +278,33 @@ def test_two_processes_train_as_one_with_twice_the_batch(patients: Path, tmp_pat
     subprocess.run(
         [*alone, "-o", str(tmp_path / "one")], env=ALONE, check=True, capture_output=True
     )
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    together = [*torchrun, "-m", "latup_cli", "train", *common, "--config", str(two)]
+    together = [*TORCHRUN, "-m", "latup_cli", "train", *common, "--config", str(two)]
     subprocess.run(
         [*together, "-o", str(tmp_path / "two")], env=ALONE, check=True, capture_output=True
     )
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows sends no SIGTERM")
+@pytest.mark.parametrize("why", ["time", "signal"])
+def test_two_processes_stop_together(why: str, patients: Path, tmp_path: Path) -> None:
+    """Where the time of one is over, or one hears a signal, both end after the same step."""
+    endless = replace(SETTINGS, checkpoint_minutes=0.0, steps=100_000, validate_every=100_000)
+    config, run = written(tmp_path / "config.toml", endless), tmp_path / "run"
+    script = tmp_path / "one_ends.py"
+    script.write_text(ONE_ENDS, encoding="utf-8")
+    words = [why, "train", str(patients), "-o", str(run), "--config", str(config)]
+    done = subprocess.run(
+        [*TORCHRUN, str(script), *words], env=ALONE, check=False, capture_output=True, text=True
+    )
+    step = torch.load(run / "last.pt")["step"]
+    assert len(losses(run)) == step
+    assert "mistake in latup" not in done.stderr
+    if why == "time":
+        assert (done.returncode, step) == (0, 1)
+    else:
+        assert f"Interrupted after step {step} of 100000" in done.stderr
+        assert "exitcode  : 130" in done.stderr
 
 
 def test_a_time_limit_stops_and_the_same_command_goes_on(patients: Path, tmp_path: Path) -> None:
