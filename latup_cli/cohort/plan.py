@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from latup_cli.cohort.hashing import content_key, hash_inputs, is_intact
+from latup_cli.cohort.earlier import Known, Looks, refusal
+from latup_cli.cohort.hashing import is_intact
 from latup_cli.cohort.ledger import Ledger
-from latup_cli.domain.cohort import DONE, FAILED, PENDING, Failure, Patient, Record
-from latup_cli.errors import OtherSettingsError, OutputExistsError
+from latup_cli.domain.cohort import DONE, FAILED, PENDING, Failure, HashedFile, Patient, Record
+from latup_cli.errors import OtherSettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class Plan:
     Attributes:
         todo: Patients to segment.
         before: Records of those that earlier runs saw to, done or failed.
-        news: Records that the ledger does not have yet: refused patients, and, as pending,
-            those that are to be done.
+        news: Records that the ledger does not have yet: refused patients; those whose result is
+            good again, or whose images were moved; and, as pending, those that are to be done.
     """
 
     todo: tuple[Patient, ...]
@@ -37,14 +38,14 @@ class Wanted:
         settings: Identity of model and settings.
         retry_failed: Whether to try again who failed before.
         overwrite: Whether to do everybody anew and to replace whatever is there.
-        taken: Whether a folder holds a mask of a study of this name.
+        looks: How to look at what lies where results go.
     """
 
     output: Path
     settings: str
     retry_failed: bool = False
     overwrite: bool = False
-    taken: Callable[[Path, str], bool]
+    looks: Looks
 
 
 def part_of(patients: Sequence[Patient], num_parts: int, part_id: int) -> tuple[Patient, ...]:
@@ -66,56 +67,63 @@ def make_plan(patients: Sequence[Patient], ledger: Ledger, wanted: Wanted) -> Pl
     news: list[Record] = []
     for patient in patients:
         old = ledger.records.get(patient.name)
-        refusal = _refusal(patient, old, wanted)
-        if refusal is not None:
-            (before if refusal == old else news).append(refusal)
-        elif old is not None and _is_settled(patient, old, wanted):
-            before.append(old)
-        else:
+        known = Known(patient, old, wanted.output, wanted.settings)
+        record = _refused(known, wanted) or _settled(known, wanted)
+        if record is None:
             todo.append(patient)
-            inputs = () if old is None else old.inputs
-            news.append(Record(patient.name, PENDING, wanted.settings, inputs=inputs))
+            news.append(_pending(known))
+        else:
+            (before if record == old else news).append(record)
     return Plan(tuple(todo), tuple(before), tuple(news))
 
 
 def _refuse_other_settings(patients: Sequence[Patient], ledger: Ledger, wanted: Wanted) -> None:
     records = (ledger.records.get(patient.name) for patient in patients)
-    other = [r for r in records if r and r.state == DONE and r.settings != wanted.settings]
+    there = [record for record in records if record and (record.state == DONE or record.row)]
+    other = [record for record in there if record.settings != wanted.settings]
     if other:
         raise OtherSettingsError(wanted.output, len(other))
 
 
-def _refusal(patient: Patient, old: Record | None, wanted: Wanted) -> Record | None:
-    """The record of a patient that is not even tried."""
-    failure = patient.problem
-    if failure is None and old is None and not wanted.overwrite:
-        failure = _foreign(patient, wanted)
+def _refused(known: Known, wanted: Wanted) -> Record | None:
+    """The record of a patient that is not even tried; what it says of earlier results is kept."""
+    failure = known.patient.problem
+    if failure is None and not wanted.overwrite:
+        error = refusal(known, wanted.looks)
+        failure = None if error is None else Failure.of(error)
     if failure is None:
         return None
-    return Record(patient.name, FAILED, wanted.settings, failure=failure)
+    old = known.record
+    if old is None or not old.results:
+        return Record(known.patient.name, FAILED, wanted.settings, failure=failure)
+    # without a row, the key is that of an attempt that failed, and would pass for settled
+    return replace(old, state=FAILED, failure=failure, key=old.key if old.row else "")
 
 
-def _foreign(patient: Patient, wanted: Wanted) -> Failure | None:
-    """Results of this name that no run here has made are not ours to replace."""
-    folder = wanted.output / patient.name
-    if not wanted.taken(folder, patient.name):
+def _settled(known: Known, wanted: Wanted) -> Record | None:
+    """What is to be said of a patient for whom nothing is left to do; None of all others."""
+    old = known.record
+    if wanted.overwrite or old is None or old.state == PENDING or not old.key:
         return None
-    return Failure.of(OutputExistsError(folder / f"{patient.name}_seg.nii.gz"))
+    if known.key != old.key:
+        return None
+    if old.state == FAILED and not old.row:
+        return None if wanted.retry_failed else old
+    if not all(is_intact(file, wanted.output) for file in old.results):
+        return None
+    return replace(old, state=DONE, failure=None, inputs=_where_they_lie(known, old))
 
 
-def _is_settled(patient: Patient, old: Record, wanted: Wanted) -> bool:
-    """Whether nothing is left to do for a patient that the ledger knows."""
-    if wanted.overwrite or old.state == PENDING or not old.key:
-        return False
-    if old.state == FAILED and wanted.retry_failed:
-        return False
-    if key_now(patient, old, wanted.settings) != old.key:
-        return False
-    return old.state == FAILED or all(is_intact(file, wanted.output) for file in old.results)
+def _where_they_lie(known: Known, old: Record) -> tuple[HashedFile, ...]:
+    """The inputs that a record names, or the same files in the place that a study was moved to."""
+    if {file.path_id for file in old.inputs} == known.hashed.keys():
+        return old.inputs
+    return tuple(known.hashed.values())
 
 
-def key_now(patient: Patient, old: Record, settings: str) -> str:
-    """The content key of a patient's files as they are; "" if they were not even found."""
-    if patient.files is None:
-        return ""
-    return content_key(settings, patient.files, hash_inputs(patient.files, old.inputs))
+def _pending(known: Known) -> Record:
+    """The record of a patient that is to be done; earlier results stay known as ours."""
+    old = known.record
+    if old is None:
+        return Record(known.patient.name, PENDING, known.settings)
+    return replace(old, state=PENDING, settings=known.settings, row={}, failure=None)

@@ -113,7 +113,9 @@ def summary_json(table: Sequence[Row]) -> str:
 
 
 def _row(record: Record) -> Row:
-    row = {"patient": record.name, "state": record.state, **record.row}
+    row: dict[str, Any] = {"patient": record.name, "state": record.state}
+    if record.state == DONE:  # a result that was refused since is none of this run
+        row |= record.row
     if record.failure is not None:
         failure = record.failure
         row |= {"error": failure.error, "exit_code": failure.exit_code}

@@ -136,8 +136,10 @@ class Record:
         settings: Identity of model and settings.
         key: Identity of inputs, model and settings; "" if the inputs could not be read.
         inputs: The files that were hashed for it.
-        results: Of a patient that is done; the mask comes first.
-        row: Of a patient that is done.
+        results: What the last run that succeeded has written, even if a later one did not; the
+            mask comes first.
+        row: Of a patient that is done, or whose result is good but was refused since; then key
+            and inputs are those of the result.
         failure: Of a patient that failed.
     """
 

@@ -101,6 +101,33 @@ class OtherSettingsError(OutputExistsError):
         )
 
 
+class MaskChangedError(OutputExistsError):
+    """Somebody has changed the mask of a patient since it was written."""
+
+    hint = "Use --overwrite to replace it, or -o for another folder."
+
+    def __str__(self) -> str:
+        return f"{self.args[0].name} was changed since it was written."
+
+
+class OtherStudyError(OutputExistsError):
+    """The mask of a patient of the same name, from another study, is there."""
+
+    hint = "Use -o for another folder, or --overwrite to replace it."
+
+    def __str__(self) -> str:
+        return f"{self.args[0].name} exists already, made from images of another study."
+
+
+class BatchFolderError(OutputExistsError):
+    """Tables of `latup batch` would be replaced by those of another command."""
+
+    hint = "Use -o for another folder; not even --overwrite replaces tables of latup batch."
+
+    def __str__(self) -> str:
+        return "The output folder holds a run of latup batch."
+
+
 class RunGoesOnError(OutputExistsError):
     """Another run works on the same patients in the same output folder."""
 

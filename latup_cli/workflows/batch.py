@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from latup_cli import __version__
@@ -30,11 +30,12 @@ from latup_cli.errors import (
 )
 from latup_cli.inference.models import Model, chosen_model
 from latup_cli.inference.threads import threads
-from latup_cli.intake.naming import same_on_some_system
 from latup_cli.workflows.batch_intake import find_cohort
 from latup_cli.workflows.batch_leftovers import remove_leftovers
 from latup_cli.workflows.batch_page import write_study_page
+from latup_cli.workflows.batch_places import looks, refuse_tables
 from latup_cli.workflows.batch_workers import Work, run_in_workers
+from latup_cli.workflows.output import all_names
 from latup_cli.workflows.signals import interruptible
 
 SOME_FAILED, ALL_FAILED = 8, 9
@@ -153,6 +154,7 @@ def run_batch(
         ModelError: If the model cannot be used (5).
         DeviceError: If the device cannot be used, or workers die before they begin (6).
         OtherSettingsError: If there are results of another model or other settings (7).
+        OutputExistsError: If there are tables of something else (7).
         RunGoesOnError: If another run works on the same patients (7).
         OutputError: If results cannot be written; so does `StoppedRunError` (10).
         InterruptedRunError: After Ctrl-C; what is done stays done (130).
@@ -169,12 +171,15 @@ def run_batch(
         settings=identity,
         retry_failed=settings.retry_failed,
         overwrite=settings.overwrite,
-        taken=_has_mask,
+        looks=looks(settings.segment),
     )
+    if not settings.overwrite:
+        refuse_tables(output)
     with locked(output, settings.num_parts, settings.part_id) as lost:
-        plan = make_plan(patients, read_ledger(output), wanted)
+        known = read_ledger(output)
+        plan = make_plan(patients, known, wanted)
         _begin(going, plan)
-        if plan.news:
+        if plan.news or not known.runs:  # a part without patients is told from no run at all
             run = Run(
                 __version__,
                 utc_now(),
@@ -227,7 +232,7 @@ def model_facts(model: Model) -> tuple[object, ...]:
 
 def _begin(going: _Going, plan: Plan) -> None:
     going.records |= {record.name: record for record in (*plan.before, *plan.news)}
-    going.before = len(plan.before)
+    going.before = len(plan.before) + sum(record.state == DONE for record in plan.news)
     going.progress()
     for record in plan.news:
         if record.state == FAILED:
@@ -242,7 +247,10 @@ def _work(
     lost: threading.Event,
 ) -> None:
     """Do what is left, and end in a way that the next run can go on from."""
-    tasks = [_task(patient, going.output) for patient in plan.todo]
+    tasks = [
+        replace(_task(patient, going.output), removable=_removable(going, patient.name, settings))
+        for patient in plan.todo
+    ]
     try:
         with interruptible(lambda: going.progress(note=_finishing(going))) as stop:
             records = _execute(tasks, settings, going.identity, stop)
@@ -272,6 +280,8 @@ def _take_in(
     patients = {patient.name: patient for patient in plan.todo}
     for record in records:
         whole = _with_key(record, patients[record.name], going.identity)
+        if whole.state == FAILED:  # an earlier result is still there, and still ours
+            whole = replace(whole, results=going.records[whole.name].results)
         _check(going, whole, lost)
         ledger.append(whole)
         going.records[whole.name] = whole
@@ -316,6 +326,13 @@ def _task(patient: Patient, output: Path) -> Task:
     folder = source if source and source.is_dir() else None
     folder = folder or patient.files.modalities[REFERENCE].path.parent
     return Task(patient.name, patient.files, folder, output, __version__)
+
+
+def _removable(going: _Going, name: str, settings: BatchSettings) -> frozenset[str]:
+    """What of an earlier run goes: all that is called as a result, or what the ledger names."""
+    if settings.overwrite:
+        return all_names(name)
+    return frozenset(PurePosixPath(file.path).name for file in going.records[name].results)
 
 
 def _with_key(record: Record, patient: Patient, identity: str) -> Record:
@@ -373,12 +390,3 @@ def _tables(going: _Going) -> tuple[Path, ...]:
 def _known(ledger: Ledger, name: str) -> Record:
     known: Mapping[str, Record] = ledger.records
     return known.get(name) or Record(name, PENDING)
-
-
-def _has_mask(folder: Path, name: str) -> bool:
-    """Whether a folder holds a mask of a study of this name."""
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError:
-        return False
-    return any(same_on_some_system(found, f"{name}_seg.nii.gz") for found in names)

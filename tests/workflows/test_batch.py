@@ -55,12 +55,19 @@ def mixed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 
 @pytest.fixture
-def again(mixed: tuple[Path, dict[str, str]], tmp_path: Path) -> tuple[Path, Path]:
+def moved(mixed: tuple[Path, dict[str, str]], tmp_path: Path) -> tuple[Path, Path]:
     """A copy of the study and of its results, with the times of the originals."""
     root, _ = mixed
     for name in ("study", "out"):
         shutil.copytree(root / name, tmp_path / name, symlinks=True)
     return tmp_path / "study", tmp_path / "out"
+
+
+@pytest.fixture
+def again(moved: tuple[Path, Path], model: Path) -> tuple[Path, Path]:
+    """The same, and the ledger knows the new place."""
+    run_batch(*moved, batch_on_cpu(model))
+    return moved
 
 
 @pytest.fixture(autouse=True)
@@ -193,6 +200,20 @@ def test_changed_images_are_done_again(again: tuple[Path, Path], model: Path) ->
     run_batch(study, output, batch_on_cpu(model))
     after = masks(output)
     assert {name for name in before if before[name] != after[name]} == {"P002_seg.nii.gz"}
+
+
+def test_a_study_that_was_moved_is_not_done_again(
+    moved: tuple[Path, Path], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes elsewhere are the same patients, and an image that changes there is seen."""
+    no_worker(monkeypatch)
+    before = masks(moved[1])
+    done = run_batch(*moved, batch_on_cpu(model))
+    assert (done.done, len(done.failed), done.before) == (14, 11, 25)
+    assert masks(moved[1]) == before
+    shutil.copy(moved[0] / "P001" / "case_t1.nii.gz", moved[0] / "P002" / "case_t1.nii.gz")
+    with pytest.raises(AssertionError, match="a worker was started"):
+        run_batch(*moved, batch_on_cpu(model))
 
 
 def test_touched_images_are_not_done_again(
