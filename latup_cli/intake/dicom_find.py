@@ -9,6 +9,7 @@ from pathlib import Path
 
 from latup_cli.domain.study import FoundFile
 from latup_cli.errors import AmbiguousModalityError, NoMrSeriesError
+from latup_cli.imaging.dicom import read_file
 from latup_cli.imaging.dicom_magic import is_dicom
 from latup_cli.intake.dicom_choice import Chosen
 from latup_cli.intake.dicom_exams import check_one_patient, check_one_time, choose_of_one_exam
@@ -84,9 +85,9 @@ def named_series(place: Path, modality: str) -> tuple[FoundFile, frozenset[str]]
     if place.is_file() and not is_dicom(place):
         return None
     files = read_folder(place if place.is_dir() else place.parent)
-    if place.is_file():
-        wanted = {f.facts.series_key for f in files if f.path.samefile(place)}
-        files = [file for file in files if file.facts.series_key in wanted]
+    one = read_file(place) if place.is_file() else None
+    if one is not None:
+        files = [file for file in files if file.facts.series_key == one.facts.series_key]
     volumes = usable_volumes(files, Path(f"{modality} (DICOM)"))
     if len(volumes) > 1:
         raise AmbiguousModalityError(modality, tuple(one.label for one in volumes))

@@ -560,6 +560,17 @@ def test_a_series_can_be_named(exam: Path, tmp_path: Path, made: Mapping[str, Se
         find_study(exam, named={"t2": exam})
 
 
+def test_a_copy_of_a_slice_can_be_named(exam: Path, tmp_path: Path) -> None:
+    """Whichever of two copies in a folder is named, its series is meant."""
+    place = Path(shutil.copytree(next(exam.glob("S4_*")), tmp_path / "t2"))
+    first = min(place.glob("*.dcm"))
+    for name in ("0_copy.dcm", "z_copy.dcm"):
+        shutil.copy(first, place / name)
+    for named in sorted(place.glob("*.dcm")):
+        files = find_study(exam, named={"t2": named})
+        assert files.modalities["t2"].reason == "series 4: given on the command line"
+
+
 def test_our_own_results_are_not_searched(folder: Path, made: Mapping[str, Series]) -> None:
     """DICOM files beside a report of ours are results, and no input."""
     write_series(folder / "latup", replace(made["t2"], number=8))
