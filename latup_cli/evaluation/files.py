@@ -18,6 +18,9 @@ from latup_cli.imaging.atomic import write_text
 METRICS_FILE = "metrics.csv"
 SUMMARY_FILE = "summary.json"
 CONFUSION_FILE = "confusion.csv"
+TABLES = (METRICS_FILE, CONFUSION_FILE, SUMMARY_FILE)
+"""Everything that `write_tables` writes."""
+
 SCHEMA_VERSION = 1
 
 CSV_COLUMNS = (

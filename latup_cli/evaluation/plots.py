@@ -30,6 +30,8 @@ from latup_cli.labels import REGIONS
 DICE_FILE = "dice.png"
 VOLUME_FILE = "volumes.png"
 CONFUSION_FILE = "confusion.png"
+PICTURES = (DICE_FILE, VOLUME_FILE, CONFUSION_FILE)
+"""Everything that `write_plots` writes."""
 
 COLORS: Mapping[str, Color] = MappingProxyType(
     {"WT": (0, 114, 178), "TC": (0, 158, 115), "ET": (213, 94, 0)}

@@ -9,12 +9,14 @@ from typing import TypeAlias
 
 import numpy as np
 
+from latup_cli.cohort.ledger import ledger_files
 from latup_cli.config import AUTO, EvaluateSettings
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.label_schemes import detect_scheme
 from latup_cli.domain.orientation import Reorientation
 from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import (
+    BatchFolderError,
     DeclaredSchemeError,
     ImageError,
     LabelValuesError,
@@ -22,10 +24,10 @@ from latup_cli.errors import (
     OutputExistsError,
 )
 from latup_cli.evaluation.align import turn_onto
-from latup_cli.evaluation.files import METRICS_FILE, write_tables
+from latup_cli.evaluation.files import TABLES, write_tables
 from latup_cli.evaluation.lesions import RULES
 from latup_cli.evaluation.pairs import Naming, Pair, Pairs, find_pairs
-from latup_cli.evaluation.plots import write_plots
+from latup_cli.evaluation.plots import PICTURES, write_plots
 from latup_cli.evaluation.score import CaseScores, score_case
 from latup_cli.evaluation.summary import Evaluation, summarize
 from latup_cli.imaging import nifti
@@ -94,7 +96,7 @@ def evaluate_segmentations(
     Raises:
         InputError: If files are missing, unreadable, or in unknown labels, or if a pair does
             not lie on one grid (exit code 3).
-        OutputExistsError: If there are results already (7).
+        OutputExistsError: If there are results already, or results of `latup batch` (7).
         OutputError: If results cannot be written (10).
     """
     settings = settings or EvaluateSettings()
@@ -139,8 +141,11 @@ def _check_output(output: Path | None, settings: EvaluateSettings) -> None:
     """Refuse before any work is done."""
     if output is None:
         return
-    if (output / METRICS_FILE).exists() and not settings.overwrite:
-        raise OutputExistsError(output / METRICS_FILE)
+    if ledger_files(output):  # whose summary.json the next run would write again
+        raise BatchFolderError(output)
+    there = [output / name for name in (*TABLES, *PICTURES) if (output / name).exists()]
+    if there and not settings.overwrite:
+        raise OutputExistsError(there[0])
     with staging(output):
         pass
 

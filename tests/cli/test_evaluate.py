@@ -19,12 +19,14 @@ from typer.testing import CliRunner, Result
 
 from latup_cli.cli import evaluate as command
 from latup_cli.cli.app import app
+from latup_cli.cohort.ledger import LedgerWriter, Run
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.study import SpatialCodes
 from latup_cli.domain.volume import LabelMap
 from latup_cli.imaging import nifti
 from latup_cli.labels import SCHEMES
 from tests.cli.test_segment import Terminal
+from tests.fixtures.phantoms import tree
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 SHAPE = (32, 30, 28)
@@ -260,6 +262,36 @@ def test_results_are_not_replaced_unasked(folders: tuple[Path, Path], tmp_path: 
     assert (output / "metrics.csv").read_bytes() == before
     assert run(*folders, "-o", output, "--overwrite").exit_code == 0
     assert (output / "metrics.csv").read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["summary.json", "confusion.csv", "dice.png", "volumes.png"])
+def test_no_file_is_replaced_unasked(name: str, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """Any file that would be written and is there already ends with 7, and nothing is written."""
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / name).write_text("mine")
+    said = run(*folders, "-o", output)
+    assert said.exit_code == 7
+    assert f"{name} exists already" in said.stderr
+    assert tree(output) == {name: b"mine"}
+    assert run(*folders, "-o", output, "--overwrite").exit_code == 0
+    assert (output / name).read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize("words", [(), ("--overwrite",)])
+def test_the_folder_of_a_batch_is_no_place(
+    words: tuple[str, ...], folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Tables of latup batch and of an evaluation share names, so that they share no folder."""
+    predictions, references = folders
+    with LedgerWriter(predictions, Run("1.0", "2026-11-30T10:00:00Z", "settings", CASES)):
+        before = tree(predictions)
+    said = run(predictions, references, "-o", predictions, *words)
+    assert said.exit_code == 7
+    assert "latup batch" in said.stderr
+    assert "-o" in said.stderr
+    assert tree(predictions) == before
+    assert run(predictions, references, "-o", tmp_path / "out", *words).exit_code == 0
 
 
 def test_quiet_prints_errors_and_omissions_only(folders: tuple[Path, Path]) -> None:
