@@ -24,6 +24,7 @@ from latup_cli.errors import (
     LatupError,
     MissingSegmentationError,
     NothingToTrainOnError,
+    OutputError,
     SegmentationGridError,
     UnreachableError,
 )
@@ -75,9 +76,15 @@ class _Problems:
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
-        """Do something for one case; if it cannot be done, remember why and go on."""
+        """Do something for one case; if it cannot be done, remember why and go on.
+
+        Raises:
+            OutputError: If the disk is full: no other case will fit either.
+        """
         try:
             yield
+        except OutputError:
+            raise
         except LatupError as error:
             self.found[name] = error
 

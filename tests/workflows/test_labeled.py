@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from latup_cli.domain.study import FoundFile, StudyFiles
-from latup_cli.errors import LabeledDataError
+from latup_cli.errors import LabeledDataError, OutputError
 from latup_cli.labels import MODALITIES, SCHEMES
 from latup_cli.training.cases import StoredCase
 from latup_cli.training.export import model_spec
@@ -100,6 +100,15 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabeledDataError, match=r"none\.nii\.gz cannot be opened") as caught:
         prepared((gone,), tmp_path / "cache")
     assert caught.value.exit_code == 3
+
+
+def test_a_cache_that_cannot_be_written_is_nobodys_problem(tmp_path: Path) -> None:
+    """No patient is blamed for a full disk: exit code 10, at the first."""
+    patients = find_labeled([write_patients(tmp_path / "patients", 2)])
+    (tmp_path / "cache").write_text("occupied")
+    with pytest.raises(OutputError) as caught:
+        prepared(patients, tmp_path / "cache")
+    assert caught.value.exit_code == 10
 
 
 @pytest.mark.parametrize(
