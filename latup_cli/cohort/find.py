@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
@@ -186,10 +186,38 @@ def _patient(search: _Search, path: Path) -> Patient:
     return Patient(files.name, place, shown, path, files, private=files.private)
 
 
-def _dicom_folders(search: _Search) -> Iterator[Path]:
-    """The folder of each DICOM study: the nearest one above all its series."""
-    above = {_common(folders) for folders in search.dicom.values()}
-    yield from sorted(above)
+def _dicom_folders(search: _Search) -> list[Path]:
+    """The folder of each DICOM study: the nearest one above all its series.
+
+    DICOM below a patient's images is of that patient, and left out: `latup segment` on the
+    folder takes it or leaves it alone. Several exams, each in a folder of its own there, are
+    more than that, and stay; but not the one that the patient's images were taken from.
+    """
+    owners = {one.source: one for one in search.patients if one.problem is None}
+    kept = []
+    inside: dict[Path, set[Path]] = {}
+    for folder in {_common(folders) for folders in search.dicom.values()}:
+        owner = next((place for place in (folder, *folder.parents) if place in owners), None)
+        if owner is None:
+            kept.append(folder)
+        else:
+            inside.setdefault(owner, set()).add(folder)
+    for owner, exams in inside.items():
+        own = {
+            exam
+            for exam in exams
+            if len(exams) == 1 or exam == owner or _is_taken(owners[owner], exam)
+        }
+        kept += exams - own
+        for exam in own - {owner}:
+            _pass_over(search, exam, "inside a patient's folder, and no exam of its own")
+    return sorted(kept)
+
+
+def _is_taken(patient: Patient, exam: Path) -> bool:
+    """Whether a patient's images were taken from an exam."""
+    found = patient.files.modalities.values() if patient.files else ()
+    return any(path.is_relative_to(exam) for file in found for path in file.series)
 
 
 def _common(folders: list[Path]) -> Path:

@@ -158,6 +158,44 @@ def test_dicom_exports_are_a_patient_per_exam(tmp_path: Path) -> None:
         assert all(file.sha256 for file in hashed.values())
 
 
+def write_exam(folder: Path, number: int) -> None:
+    """A DICOM exam of its own, a folder for each series."""
+    for name, series in study_series().items():
+        write_series(folder / name, replace(series, study=f"{series.study}.{number}"))
+
+
+@pytest.mark.parametrize("given", [4, 3])
+def test_dicom_below_a_patient_s_images_is_no_patient(given: int, tmp_path: Path) -> None:
+    """The exam that images were made of is not done twice, whether it is used or left alone."""
+    empty(tmp_path / "P1", *(BRATS[m] for m in MODALITIES[:given]))
+    write_exam(tmp_path / "P1" / "DICOM", 1)
+    write_exam(tmp_path / "P2", 2)
+    cohort = find_cohort(tmp_path)
+    assert ready(cohort) == {"P1": "P1", "P2": "P2"}
+    assert problems(cohort) == {}
+    assert passed(cohort)["P1/DICOM"].startswith("inside a patient's folder")
+    (patient,) = (p for p in cohort.patients if p.name == "P1")
+    assert patient.files is not None
+    assert all(bool(f.series) is (given < 4) for f in patient.files.modalities.values())
+
+
+def test_series_spread_below_a_patient_s_images_are_no_patient(tmp_path: Path) -> None:
+    """Nor is an exam whose nearest common folder is the patient's own."""
+    empty(tmp_path / "P1", *(BRATS[m] for m in MODALITIES))
+    write_exam(tmp_path / "P1", 1)
+    write_exam(tmp_path / "P1" / "2021", 2)
+    cohort = find_cohort(tmp_path)
+    assert ready(cohort) == {"P1": "P1", "2021": "P1/2021"}
+
+
+def test_several_exams_below_a_patient_s_images_stay(tmp_path: Path) -> None:
+    """Images that lie above folders of several exams do not hide these."""
+    empty(tmp_path / "study", *(BRATS[m] for m in MODALITIES))
+    for number in (1, 2):
+        write_exam(tmp_path / "study" / f"P{number}", number)
+    assert ready(find_cohort(tmp_path)) == {"study": "study", "P1": "study/P1", "P2": "study/P2"}
+
+
 # --- our own results ----------------------------------------------------------------------
 
 
