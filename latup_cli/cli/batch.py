@@ -45,6 +45,7 @@ from latup_cli.config import (
     SkullStrip,
     Space,
 )
+from latup_cli.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from latup_cli.domain.cohort import Cohort, Patient
@@ -181,7 +182,11 @@ def _tell_done(done: BatchDone) -> None:
     before = f" ({done.before} of them before)" if done.before else ""
     console.note(f"{done.done} done, {len(done.failed)} failed{before}.")
     if done.failed:
-        console.note("Why: failures.csv. To try them again: --retry-failed.", color="yellow")
+        codes = {record.failure.exit_code for record in done.failed if record.failure}
+        again = (
+            " To try them again: --retry-failed." if codes - {OutputExistsError.exit_code} else ""
+        )
+        console.note(f"Why, and what to do: failures.csv.{again}", color="yellow")
 
 
 def _list(study: Path, settings: BatchSettings, *, json: bool) -> None:

@@ -97,6 +97,11 @@ def _is_of_another_study(known: Known, old: Record) -> bool:
 
 
 def _was_changed(known: Known, old: Record, looks: Looks) -> bool:
-    """Whether the mask is a whole image, and not the one that was written."""
+    """Whether the mask is a whole image, and not the one that was written.
+
+    A run that was killed may have put a newer one there without a word in the ledger.
+    """
     mask = old.results[0]
-    return not is_intact(mask, known.output) and looks.is_image(known.output / mask.path)
+    if is_intact(mask, known.output) or not looks.is_image(known.output / mask.path):
+        return False
+    return old.state != PENDING or not looks.is_left_over(known.output / mask.path)

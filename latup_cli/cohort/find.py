@@ -194,6 +194,7 @@ def _dicom_folders(search: _Search) -> list[Path]:
     more than that, and stay; but not the one that the patient's images were taken from.
     """
     owners = {one.source: one for one in search.patients if one.problem is None}
+    owners.pop(search.root, None)  # images that lie about in a study are no folder's patient
     kept = []
     inside: dict[Path, set[Path]] = {}
     for folder in {_common(folders) for folders in search.dicom.values()}:
@@ -210,7 +211,8 @@ def _dicom_folders(search: _Search) -> list[Path]:
         }
         kept += exams - own
         for exam in own - {owner}:
-            _pass_over(search, exam, "inside a patient's folder, and no exam of its own")
+            reason = "DICOM below a patient's images; give this folder itself to use it"
+            _pass_over(search, exam, reason)
     return sorted(kept)
 
 

@@ -96,8 +96,10 @@ def _refused(known: Known, wanted: Wanted) -> Record | None:
     old = known.record
     if old is None or not old.results:
         return Record(known.patient.name, FAILED, wanted.settings, failure=failure)
-    # without a row, the key is that of an attempt that failed, and would pass for settled
-    return replace(old, state=FAILED, failure=failure, key=old.key if old.row else "")
+    if old.row and old.settings == wanted.settings:
+        return replace(old, state=FAILED, failure=failure)
+    # the key would pass for settled: it is of an attempt that failed, or of other settings
+    return replace(old, state=FAILED, failure=failure, settings=wanted.settings, key="", row={})
 
 
 def _settled(known: Known, wanted: Wanted) -> Record | None:

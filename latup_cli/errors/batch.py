@@ -104,19 +104,25 @@ class OtherSettingsError(OutputExistsError):
 class MaskChangedError(OutputExistsError):
     """Somebody has changed the mask of a patient since it was written."""
 
-    hint = "Use --overwrite to replace it, or -o for another folder."
+    hint = (
+        "To have this patient done anew, move it away. -o takes another folder; --overwrite does "
+        "everybody anew, and replaces all corrected masks."
+    )
 
     def __str__(self) -> str:
         return f"{self.args[0].name} was changed since it was written."
 
 
 class OtherStudyError(OutputExistsError):
-    """The mask of a patient of the same name, from another study, is there."""
+    """The mask of a patient of the same name, from other files, is there."""
 
-    hint = "Use -o for another folder, or --overwrite to replace it."
+    hint = (
+        "Another study: use -o for another folder. The same patient in new files: move the mask "
+        "away to have it done anew; --overwrite does everybody anew."
+    )
 
     def __str__(self) -> str:
-        return f"{self.args[0].name} exists already, made from images of another study."
+        return f"{self.args[0].name} exists already, made from other images in other files."
 
 
 class BatchFolderError(OutputExistsError):

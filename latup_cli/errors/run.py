@@ -155,12 +155,12 @@ class OutputExistsError(LatupError, FileExistsError):
 
 
 class InputReplacedError(OutputExistsError):
-    """A file that the run reads lies where a result would."""
+    """A file of the study's own lies where a result would."""
 
-    hint = "Use -o for another folder; not even --overwrite replaces an input."
+    hint = "Use -o for another folder; not even --overwrite replaces it."
 
     def __str__(self) -> str:
-        return f"{self.args[0].name} is an input of this run, and has the name of a result."
+        return f"{self.args[0].name} came with the study, and has the name of a result."
 
 
 class SampleExistsError(OutputExistsError):

@@ -113,6 +113,9 @@ def check_output(job: Job, *, overwrite: bool) -> None:
 def refuse_inputs(job: Job) -> None:
     """Refuse a folder where an input has a result's name: sooner or later it would be replaced.
 
+    An expert's segmentation beside the images counts too, and so does any mask there without a
+    report of ours.
+
     Raises:
         InputReplacedError: If there is one.
     """
@@ -120,6 +123,9 @@ def refuse_inputs(job: Job) -> None:
     if not there:
         return
     inputs = {os.path.realpath(path) for path in _inputs(job)}
+    folders = {os.path.dirname(path) for path in inputs}  # noqa: PTH120  (of texts)
+    if os.path.realpath(job.output) in folders and not is_our_report(job.report):
+        inputs.add(os.path.realpath(job.mask))
     for path in there:
         place = os.path.realpath(path)
         if any(same_on_some_system(place, one) for one in inputs):
@@ -132,7 +138,7 @@ def first_there(folder: Path, study: str, endings: Iterable[str]) -> Path | None
 
 
 def removable(job: Job) -> tuple[Path, ...]:
-    """What an earlier run of ours left there and may be removed; nothing without its report.
+    """What is called like a result of an earlier run of ours; nothing without its report.
 
     To be asked before this run's report lies there.
     """
@@ -168,8 +174,9 @@ def named_from(source: Path) -> Iterator[None]:
 
 
 def _inputs(job: Job) -> Iterator[Path]:
-    """Every file that a run reads."""
-    for found in job.files.modalities.values():
+    """Every file that a run reads, and the expert's segmentation beside them."""
+    expert = () if job.files.segmentation is None else (job.files.segmentation,)
+    for found in (*job.files.modalities.values(), *expert):
         yield from found.series or parts(found.path)
     if job.brain_mask is not None:
         yield from parts(job.brain_mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,12 +142,18 @@ def _alone(run_dir: Path) -> Iterator[None]:
     if not is_first():
         yield
         return
-    with ExitStack() as until_the_end:
-        try:
-            until_the_end.enter_context(held(run_dir / "train.lock"))
-        except RunGoesOnError as error:
-            raise TrainingGoesOnError(run_dir, error.args[1]) from error
-        yield
+    there = run_dir.exists()
+    try:
+        with ExitStack() as until_the_end:
+            try:
+                until_the_end.enter_context(held(run_dir / "train.lock"))
+            except RunGoesOnError as error:
+                raise TrainingGoesOnError(run_dir, error.args[1]) from error
+            yield
+    finally:
+        if not there:
+            with suppress(OSError):  # something was written
+                run_dir.rmdir()
 
 
 def _train(

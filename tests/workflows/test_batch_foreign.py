@@ -183,7 +183,7 @@ def test_an_image_that_was_away_is_no_reason_to_work(
 
 def without_the_last_line(output: Path) -> None:
     """Let the ledger be that of a run that was killed before its patient's line was written."""
-    (ledger,) = (output / FOLDER).glob("*.jsonl")
+    ledger = max((output / FOLDER).glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     lines = ledger.read_bytes().splitlines(keepends=True)
     ledger.write_bytes(b"".join(lines[:-1]))
     assert read_ledger(output).records["P000"].state == PENDING
@@ -247,6 +247,33 @@ def test_a_corrected_mask_stays(
     assert original.read_bytes() == mine
     assert run_batch(study, output, batch_on_cpu(model, overwrite=True)).done == 1
     assert original.read_bytes() != mine
+
+
+def test_a_run_that_was_killed_after_a_second_mask_goes_on(
+    done: tuple[Path, Path], model: Path
+) -> None:
+    """A newer mask beside its newer report is of the run that was killed, unless it was changed."""
+    study, output = done
+    another(study)
+    assert run_batch(study, output, batch_on_cpu(model)).done == 1
+    without_the_last_line(output)
+    made = mask_of(output).read_bytes()
+    assert run_batch(study, output, batch_on_cpu(model)).done == 1
+    assert mask_of(output).read_bytes() == made
+    without_the_last_line(output)
+    by_hand(mask_of(output))
+    assert refused(run_batch(study, output, batch_on_cpu(model))) == {"P000": "MaskChangedError"}
+
+
+def test_a_patient_who_fails_blocks_no_other_settings(done: tuple[Path, Path], model: Path) -> None:
+    """After `overwrite` with other settings nobody counts as done with the earlier ones."""
+    study, output = done
+    write_good(study / "P001", 40)
+    (study / "P000" / "case_flair.nii.gz").unlink()
+    other = forced_on_cpu(model, labels="brats2023")
+    for overwrite in (True, False):
+        said = run_batch(study, output, BatchSettings(segment=other, overwrite=overwrite))
+        assert (said.done, len(said.failed)) == (1, 1)
 
 
 def test_a_refused_result_keeps_its_settings(done: tuple[Path, Path], model: Path) -> None:

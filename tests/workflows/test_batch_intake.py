@@ -173,7 +173,7 @@ def test_dicom_below_a_patient_s_images_is_no_patient(given: int, tmp_path: Path
     cohort = find_cohort(tmp_path)
     assert ready(cohort) == {"P1": "P1", "P2": "P2"}
     assert problems(cohort) == {}
-    assert passed(cohort)["P1/DICOM"].startswith("inside a patient's folder")
+    assert passed(cohort)["P1/DICOM"].startswith("DICOM below a patient's images")
     (patient,) = (p for p in cohort.patients if p.name == "P1")
     assert patient.files is not None
     assert all(bool(f.series) is (given < 4) for f in patient.files.modalities.values())
@@ -205,6 +205,13 @@ def report(folder: Path, *inputs: str) -> None:
     paths = ", ".join(f'{{"path": "{name}"}}' for name in inputs)
     text = f'{{"schema_version": 1, "inputs": [{paths}]}}'
     (folder / "X_report.json").write_text(text, encoding="utf-8")
+
+
+def test_images_that_lie_about_hide_no_exam(tmp_path: Path) -> None:
+    """Four images at the top of a study own nothing of what lies in its folders."""
+    empty(tmp_path)
+    write_exam(tmp_path / "OTHER" / "exam1", 1)
+    assert {patient.place for patient in find_cohort(tmp_path).patients} == {".", "OTHER/exam1"}
 
 
 def test_our_results_are_never_inputs(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_an_input_is_never_replaced_or_removed(
     before = tree(study)
     settings = on_cpu(model, overwrite=overwrite, keep_intermediates=keep)
     with pytest.raises(
-        InputReplacedError, match=r"LATUP-001_aligned_t1.nii.gz is an input"
+        InputReplacedError, match=r"LATUP-001_aligned_t1.nii.gz came with the study"
     ) as said:
         segment_study(study, study, settings)
     assert said.value.exit_code == 7
@@ -282,6 +282,19 @@ def test_an_input_is_never_replaced_or_removed(
     with pytest.raises(InputReplacedError):
         segment_study(study, linked, settings)
     assert segment_study(study, study / "latup", settings).mask.is_file()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_expert_s_segmentation_stays(several: bool, model: Path, study: Path) -> None:
+    """It is what cannot be made again, so that not even `overwrite` replaces it."""
+    head = phantom()
+    save(study / "LATUP-001_seg.nii.gz", head.answer, head.grid.ras_from_voxel)
+    if several:
+        save(study / "LATUP-001_seg_second.nii.gz", head.answer, head.grid.ras_from_voxel)
+    before = tree(study)
+    with pytest.raises(InputReplacedError, match=r"LATUP-001_seg.nii.gz"):
+        segment_study(study, study, on_cpu(model, overwrite=True))
+    assert tree(study) == before
 
 
 def test_a_brain_mask_that_was_given_stays(model: Path, study: Path) -> None:
@@ -299,12 +312,13 @@ def test_a_brain_mask_that_was_given_stays(model: Path, study: Path) -> None:
 @pytest.mark.parametrize("ending", ["report.json", "report.csv", "preview.png", "seg.nii.gz"])
 def test_whatever_would_be_replaced_needs_a_word(ending: str, model: Path, study: Path) -> None:
     """Any file that a run writes and that is there already is refused, not the mask alone."""
-    there = study / f"LATUP-001_{ending}"
+    there = study.with_name("out") / f"LATUP-001_{ending}"
+    there.parent.mkdir()
     there.write_bytes(b"mine")
     with pytest.raises(OutputExistsError, match=f"LATUP-001_{ending} exists already"):
-        segment_study(study, study, on_cpu(model, preview=True))
+        segment_study(study, there.parent, on_cpu(model, preview=True))
     assert there.read_bytes() == b"mine"
-    segment_study(study, study, on_cpu(model, preview=True, overwrite=True))
+    segment_study(study, there.parent, on_cpu(model, preview=True, overwrite=True))
     assert there.read_bytes() != b"mine"
 
 

@@ -427,6 +427,7 @@ def test_wrong_options_are_refused(
     assert code == expected
     assert told in err
     assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()
 
 
 def _given(tmp_path: Path, patients: Path, words: tuple[str, ...]) -> tuple[object, ...]:
