@@ -57,8 +57,19 @@ def test_the_second_time_is_told_too(finished: tuple[Path, list[object]]) -> Non
         "2 patients, 2 of them seen to before.",
         "Passed over nothing: no images.",
         "1 done, 1 failed (2 of them before).",
-        "Why: failures.csv. To try them again: --retry-failed.",
+        "Why, and what to do: failures.csv. To try them again: --retry-failed.",
     ]
+
+
+def test_no_word_of_trying_again_where_that_would_not_help(model: Path, tmp_path: Path) -> None:
+    """A mask that was there before stays refused, however often the run is repeated."""
+    write_goods(tmp_path / "study", 1)
+    there = tmp_path / "out" / "P000" / "P000_seg.nii.gz"
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"mine")
+    said = run(tmp_path / "study", "-o", tmp_path / "out", "--weights", model, *ON_CPU)
+    assert said.exit_code == 9
+    assert said.stderr.splitlines()[-1] == "Why, and what to do: failures.csv."
 
 
 def test_json_is_the_summary(finished: tuple[Path, list[object]]) -> None:
