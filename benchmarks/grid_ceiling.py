@@ -14,9 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from islands import scores
 
-from latup_cli.evaluation.overlap import dice
-from latup_cli.evaluation.summary import is_enough_et
 from latup_cli.inference.decode import decode
 from latup_cli.inference.models import load_model
 from latup_cli.labels import REGIONS, SCHEMES
@@ -31,14 +30,7 @@ def ceiling(study: LabeledStudy) -> list[float]:
     """Dice of WT, TC and ET after the way there and back; NaN where there is too little ET."""
     shares = region_shares(study.labels, study.prepared)
     block = decode(to_native_block(shares, study.prepared), study.prepared.brain.data)
-    back = to_native(block, study.prepared)
-    row = []
-    for name, tissues in REGIONS.items():
-        region = study.labels.region(name)
-        counts = name != "ET" or is_enough_et(region.volume_ml)
-        there = np.isin(back, [int(tissue) for tissue in tissues])
-        row.append(dice(there, region.data) if counts else float("nan"))
-    return row
+    return scores(study, to_native(block, study.prepared))
 
 
 def main() -> None:

@@ -32,17 +32,28 @@ from latup_cli.workflows.predict import Prediction, Seen, decide, look_at
 VOLUMES_ML = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
+def scores(study: LabeledStudy, labels: np.ndarray) -> list[float]:
+    """Dice of WT, TC and ET, the latter NaN where the expert saw too little of it.
+
+    Args:
+        study: With the expert's labels.
+        labels: (i, j, k) on their grid, in the numbers of `Tissue`.
+    """
+    row = []
+    for name, tissues in REGIONS.items():
+        theirs = study.labels.region(name)
+        ours = np.isin(labels, [int(tissue) for tissue in tissues])
+        counts = name != "ET" or is_enough_et(theirs.volume_ml)
+        row.append(dice(ours, theirs.data) if counts else float("nan"))
+    return row
+
+
 def effect(study: LabeledStudy, labels: np.ndarray, smallest_ml: float) -> list[float]:
     """Dice of WT, TC and ET, false pieces left, and true tumor lost in mL."""
     voxel_ml = study.labels.grid.voxel_ml
     out = islands(labels, voxel_ml, smallest_ml)
     left = np.where(out, 0, labels)
-    row = []
-    for name, tissues in REGIONS.items():
-        theirs = study.labels.region(name)
-        ours = np.isin(left, [int(tissue) for tissue in tissues])
-        counts = name != "ET" or is_enough_et(theirs.volume_ml)
-        row.append(dice(ours, theirs.data) if counts else float("nan"))
+    row = scores(study, left)
     tumor = study.labels.region("WT").data
     pieces, count = components(left != 0)
     false = count - np.count_nonzero(np.unique(pieces[tumor]))

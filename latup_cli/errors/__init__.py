@@ -55,6 +55,7 @@ from latup_cli.errors.image import (
     SlabError,
     TooSmallImageError,
     UnreadableImageError,
+    named_as,
 )
 from latup_cli.errors.installation import (
     ExtraMissingError,
@@ -268,4 +269,5 @@ __all__ = [
     "UsageError",
     "WorkerError",
     "WorkerKilledError",
+    "named_as",
 ]

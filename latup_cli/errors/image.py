@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +16,15 @@ class ImageError(InputError):
     def named(self, path: Path) -> Self:
         """The same error with the path that the person should see."""
         return type(self)(path, *self.args[1:])
+
+
+@contextmanager
+def named_as(shown: Path) -> Iterator[None]:
+    """Errors about a file that is read here name it as the person should see it."""
+    try:
+        yield
+    except ImageError as error:
+        raise error.named(shown) from None  # whose message has the path
 
 
 class UnreadableImageError(ImageError):

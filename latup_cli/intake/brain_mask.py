@@ -9,7 +9,7 @@ import numpy as np
 from latup_cli.domain.agreement import shared_grid
 from latup_cli.domain.grid import Grid
 from latup_cli.domain.volume import Mask
-from latup_cli.errors import ImageContentError, ImageError, ImageNotFoundError
+from latup_cli.errors import ImageContentError, ImageNotFoundError, named_as
 from latup_cli.imaging.nifti import read
 from latup_cli.intake.naming import shown as shown_file
 
@@ -33,10 +33,8 @@ def read_brain_mask(path: Path, grid: Grid, study: str) -> Mask:
     shown = shown_file(path, study, "mask")
     if not path.is_file():
         raise ImageNotFoundError(shown, "brain mask")
-    try:
+    with named_as(shown):
         mask = read(path).volume
-    except ImageError as error:
-        raise error.named(shown) from None  # whose message has the path
     shared_grid({Path("the T1ce"): grid, shown: mask.grid})
     inside = np.asarray(mask.data > _HALF)
     if not inside.any() or inside.all():

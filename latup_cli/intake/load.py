@@ -13,7 +13,7 @@ import numpy as np
 
 from latup_cli.domain.study import REFERENCE, FoundFile, SpatialCodes, Study, StudyFiles
 from latup_cli.domain.volume import Volume
-from latup_cli.errors import ImageError, SameImageError
+from latup_cli.errors import SameImageError, named_as
 from latup_cli.imaging.nifti import NiftiImage, read, read_volumes
 from latup_cli.intake import naming
 from latup_cli.intake.content import background, check_content
@@ -134,15 +134,13 @@ def _source(found: FoundFile) -> tuple[object, ...]:
 
 def _read(found: FoundFile, name: Path) -> tuple[NiftiImage, ...]:
     """Every volume of a 4-D file, or the one image of a file or series."""
-    try:
+    with named_as(name):
         if found.series:
             from latup_cli.imaging.dicom_pixels import read_series  # a library that few need
 
             volume = read_series(name, found.series, found.volume)
             return (NiftiImage(volume.data, volume.grid, SCANNER),)
         return (read(found.path),) if found.volume is None else read_volumes(found.path)
-    except ImageError as error:
-        raise error.named(name) from None  # whose message has the path
 
 
 def _checked(

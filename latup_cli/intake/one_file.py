@@ -7,7 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from latup_cli.domain.study import FoundFile
-from latup_cli.errors import ChannelOrderError, ChannelsUnknownError, ImageError, OneImageError
+from latup_cli.errors import (
+    ChannelOrderError,
+    ChannelsUnknownError,
+    ImageError,
+    OneImageError,
+    named_as,
+)
 from latup_cli.imaging.nifti import count_volumes
 from latup_cli.intake.folder import candidates, images
 from latup_cli.intake.naming import shown
@@ -63,10 +69,8 @@ def split(path: Path, study: str, channels: str | None) -> dict[str, FoundFile]:
     """
     name = shown(path, study)
     order = None if channels is None else channel_order(channels)
-    try:
+    with named_as(name):
         count = count_volumes(path)
-    except ImageError as error:
-        raise error.named(name) from None
     if count != _FOUR:
         raise OneImageError(name, count)
     source = "--channels" if order else DESCRIPTION

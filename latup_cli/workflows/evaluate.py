@@ -18,10 +18,10 @@ from latup_cli.domain.volume import LabelMap
 from latup_cli.errors import (
     BatchFolderError,
     DeclaredSchemeError,
-    ImageError,
     LabelValuesError,
     MissingPredictionsError,
     OutputExistsError,
+    named_as,
 )
 from latup_cli.evaluation.align import turn_onto
 from latup_cli.evaluation.files import TABLES, write_tables
@@ -152,10 +152,8 @@ def _check_output(output: Path | None, settings: EvaluateSettings) -> None:
 
 def _look(case: str, path: Path) -> _Seen:
     name = Path(case) / shown(path, case)
-    try:
+    with named_as(name):
         image = nifti.read_labels(path)
-    except ImageError as error:
-        raise error.named(name) from None  # whose message has the path
     present = np.flatnonzero(np.bincount(image.data.ravel(order="K"), minlength=256))
     return _Seen(name, image.grid, frozenset(present.tolist()), image.label_scheme)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from latup_cli.domain.study import StudyFiles
 from latup_cli.errors import (
     AmbiguousModalityError,
     MissingModalityError,
@@ -22,32 +20,7 @@ from latup_cli.errors import (
 )
 from latup_cli.intake.find import find_study
 from latup_cli.intake.load import load_study
-from tests.fixtures.dicom import Series, study_series, write_series
-
-OTHER_EXAM = "1.2.826.0.1.3680043.8.498.2"
-USUAL = {"t1": 2, "t1ce": 3, "t2": 4, "flair": 5}
-
-
-@pytest.fixture(scope="session")
-def made() -> Mapping[str, Series]:
-    """The four series of a good exam, numbers 2 to 5."""
-    return study_series()
-
-
-@pytest.fixture(scope="session")
-def exam(made: Mapping[str, Series], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good exam on disk, a folder per series; not to be changed."""
-    folder = tmp_path_factory.mktemp("exams") / "case"
-    for series in made.values():
-        write_series(folder / f"S{series.number}", series)
-    return folder
-
-
-@pytest.fixture
-def folder(exam: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    shutil.copytree(exam, tmp_path / "case")
-    return tmp_path / "case"
+from tests.fixtures.dicom import OTHER_EXAM, USUAL, Series, numbers, write_series
 
 
 def edit(place: Path, **tags: Any) -> None:
@@ -57,12 +30,6 @@ def edit(place: Path, **tags: Any) -> None:
         for keyword, value in tags.items():
             setattr(dataset, keyword, value)
         dataset.save_as(path)
-
-
-def numbers(files: StudyFiles) -> dict[str, int]:
-    """Modality to the number of its series."""
-    found = files.modalities
-    return {m: int(re.findall(r"series (\d+)", found[m].reason)[0]) for m in found}
 
 
 # --- blanked identifiers --------------------------------------------------------------------

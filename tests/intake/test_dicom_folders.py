@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from latup_cli.domain.study import StudyFiles
 from latup_cli.domain.volume import Volume
 from latup_cli.errors import (
     AmbiguousModalityError,
@@ -43,48 +41,18 @@ from latup_cli.labels import MODALITIES
 from latup_cli.reporting.build import file_sha256
 from latup_cli.reporting.privacy import Redaction
 from tests.fixtures.dicom import (
+    OTHER_EXAM,
     PATIENT,
     TAGS,
+    USUAL,
     Series,
     datasets,
+    numbers,
     study_series,
     write,
     write_enhanced,
     write_series,
 )
-
-OTHER_EXAM = "1.2.826.0.1.3680043.8.498.2"
-
-
-@pytest.fixture(scope="session")
-def made() -> Mapping[str, Series]:
-    """The four series of a good exam, numbers 2 to 5."""
-    return study_series()
-
-
-@pytest.fixture(scope="session")
-def exam(made: Mapping[str, Series], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good exam on disk; not to be changed."""
-    folder = tmp_path_factory.mktemp("exam") / "case"
-    for modality, series in made.items():
-        write_series(folder / f"S{series.number}_{modality[0]}", series)
-    return folder
-
-
-@pytest.fixture
-def folder(exam: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    shutil.copytree(exam, tmp_path / "case")
-    return tmp_path / "case"
-
-
-def numbers(files: StudyFiles) -> dict[str, int]:
-    """Modality to the number of its series."""
-    found = files.modalities
-    return {m: int(re.findall(r"series (\d+)", found[m].reason)[0]) for m in found}
-
-
-USUAL = {"t1": 2, "t1ce": 3, "t2": 4, "flair": 5}
 
 
 def test_the_four_are_told_by_their_tags(exam: Path, made: Mapping[str, Series]) -> None:
@@ -339,7 +307,7 @@ def test_voxels_tell_t1ce_where_tags_do_not(agent: str | None, folder: Path) -> 
 
 def test_equal_t1_are_not_guessed_at(folder: Path, made: Mapping[str, Series]) -> None:
     """Two T1 without a word or an agent that look the same are refused by their numbers."""
-    shutil.rmtree(folder / "S3_t")
+    shutil.rmtree(folder / "S3")
     extra(6, "t1")(folder, made)
     with pytest.raises(AmbiguousModalityError, match="series 2, series 6") as caught:
         find_study(folder)
@@ -348,7 +316,7 @@ def test_equal_t1_are_not_guessed_at(folder: Path, made: Mapping[str, Series]) -
 
 def test_a_dual_echo_series_is_two_volumes(folder: Path, made: Mapping[str, Series]) -> None:
     """Of proton density and T2 in one series, the late echo is the T2, classic or enhanced."""
-    shutil.rmtree(folder / "S4_t")
+    shutil.rmtree(folder / "S4")
     write_enhanced(folder / "dual", made["t2"], echoes=(15.0, 98.0))
     files = find_study(folder)
     assert files.modalities["t2"].volume == 1
@@ -406,7 +374,7 @@ def changed(*, of: str, every: Callable[[Dataset, int], object]) -> Any:
 
     def spoil(folder: Path, made: Mapping[str, Series]) -> None:
         number = list(TAGS).index(of) + 2
-        for k, path in enumerate(sorted(folder.glob(f"S{number}_*/*"))):
+        for k, path in enumerate(sorted(folder.glob(f"S{number}/*"))):
             dataset = dcmread(path)
             every(dataset, k)
             dataset.save_as(path)
@@ -428,7 +396,7 @@ def fewer(first: int, last: int) -> Any:
     """A way to leave only some slices of FLAIR."""
 
     def spoil(folder: Path, made: Mapping[str, Series]) -> None:
-        for path in folder.glob("S5_*/*"):
+        for path in folder.glob("S5/*"):
             if not first <= int(dcmread(path).InstanceNumber) - 1 < last:
                 path.unlink()
 
@@ -441,11 +409,11 @@ REFUSALS: Mapping[str, tuple[Any, type[LatupError], str]] = {
     "two patients": (two_patients, SeveralDicomPatientsError, "of 2 patients"),
     "CT": (only_ct, NoMrSeriesError, "no MR series: 4 CT"),
     "no T2": (
-        lambda folder, _: shutil.rmtree(folder / "S4_t"), MissingModalityError,
+        lambda folder, _: shutil.rmtree(folder / "S4"), MissingModalityError,
         "lacks t2; found series 2 (t1), series 3 (t1ce), series 5 (flair)",
     ),
     "missing slice": (
-        lambda folder, _: next(p for p in folder.glob("S4_*/*")
+        lambda folder, _: next(p for p in folder.glob("S4/*")
                                if int(dcmread(p).InstanceNumber) == 9).unlink(),
         MissingSlicesError, "series 4 (t2) lacks 1 slice",
     ),
@@ -493,7 +461,7 @@ def test_a_whole_disk_is_not_searched(folder: Path, monkeypatch: pytest.MonkeyPa
 def test_a_folder_named_after_the_patient_gives_a_hash(name: str, folder: Path) -> None:
     """Where the folder's name holds the patient's name or number, the study is a hash."""
     place = folder.rename(folder.parent / name)
-    (place / "S4_t").rename(place / "T2 of Jane")
+    (place / "S4").rename(place / "T2 of Jane")
     files = find_study(place)
     assert files.name.startswith("study-")
     study = load_study(files)
@@ -552,7 +520,7 @@ def test_a_series_can_be_named(exam: Path, tmp_path: Path, made: Mapping[str, Se
         files = find_study(exam, named={"t2": place})
         assert files.modalities["t2"].reason == "series 8: given on the command line"
         assert files.modalities["t1"].reason.startswith("series 2")
-    places = {m: next(exam.glob(f"S{n}_*")) for m, n in USUAL.items()}
+    places = {m: exam / f"S{n}" for m, n in USUAL.items()}
     assert numbers(study_from_files(places)) == USUAL
     with pytest.raises(SameImageError):
         study_from_files({**places, "t2": places["t1"]})
@@ -562,7 +530,7 @@ def test_a_series_can_be_named(exam: Path, tmp_path: Path, made: Mapping[str, Se
 
 def test_a_copy_of_a_slice_can_be_named(exam: Path, tmp_path: Path) -> None:
     """Whichever of two copies in a folder is named, its series is meant."""
-    place = Path(shutil.copytree(next(exam.glob("S4_*")), tmp_path / "t2"))
+    place = Path(shutil.copytree(exam / "S4", tmp_path / "t2"))
     first = min(place.glob("*.dcm"))
     for name in ("0_copy.dcm", "z_copy.dcm"):
         shutil.copy(first, place / name)
@@ -589,7 +557,7 @@ def test_a_series_is_hashed_file_by_file(exam: Path) -> None:
 def test_named_series_keep_their_patient_private(folder: Path) -> None:
     """Named one by one, series tell as little of the patient as the folder of all does."""
     place = folder.rename(folder.with_name("DOE_JANE"))
-    named = {m: next(place.glob(f"S{number}_*")) for m, number in USUAL.items()}
+    named = {m: place / f"S{number}" for m, number in USUAL.items()}
     for files in (study_from_files(named), find_study(place, named=named), find_study(place)):
         assert files.name == find_study(place).name
         assert "DOE" not in files.name

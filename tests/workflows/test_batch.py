@@ -7,16 +7,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from latup_cli.cohort.ledger import ledger_files, read_ledger
 from latup_cli.cohort.lock import locked
 from latup_cli.config import BatchSettings, SegmentSettings
-from latup_cli.domain.cohort import DONE, FAILED, PENDING, Record, Task
+from latup_cli.domain.cohort import DONE, FAILED, PENDING
 from latup_cli.errors import (
     ModelNotFoundError,
     NotARunError,
@@ -27,21 +25,22 @@ from latup_cli.errors import (
     UnknownLabelSchemeError,
 )
 from latup_cli.inference.models import load_model
-from latup_cli.workflows import batch as workflow
 from latup_cli.workflows.batch import BatchDone, Progress, run_batch
 from latup_cli.workflows.batch_status import batch_status, status_json
-from latup_cli.workflows.batch_workers import Work
 from latup_cli.workflows.segment import segment_study
 from tests.fixtures.cohorts import (
     batch_on_cpu,
     forced_on_cpu,
     masks,
+    no_worker,
     write_bads,
     write_good,
     write_goods,
 )
 from tests.fixtures.models import edited, hand_made_model
 from tests.fixtures.phantoms import tree
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
 @pytest.fixture(scope="module")
@@ -70,30 +69,10 @@ def again(moved: tuple[Path, Path], model: Path) -> tuple[Path, Path]:
     return moved
 
 
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is decided here does not depend on processes; how they die is tested elsewhere."""
-
-    def run(tasks: Sequence[Task], open_work: Callable[[], Work], **_: Any) -> Iterator[Record]:
-        work = open_work()
-        yield from (work(task) for task in tasks)
-
-    monkeypatch.setattr(workflow, "run_in_workers", run)
-
-
 def rows(path: Path) -> list[dict[str, str]]:
     """A table's rows by column."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody segment anything."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("a worker was started")
-
-    monkeypatch.setattr(workflow, "run_in_workers", refuse)
 
 
 # --- what comes of a study ----------------------------------------------------------------

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +16,16 @@ import pytest
 
 from latup_cli.cohort.ledger import FOLDER, read_ledger
 from latup_cli.config import BatchSettings
-from latup_cli.domain.cohort import DONE, FAILED, PENDING, Record, Task
+from latup_cli.domain.cohort import DONE, FAILED, PENDING, Record
 from latup_cli.errors import InterruptedRunError, OtherSettingsError, OutputExistsError
 from latup_cli.workflows import batch as workflow
 from latup_cli.workflows.batch import BatchDone, run_batch
-from latup_cli.workflows.batch_workers import Work
-from tests.fixtures.cohorts import batch_on_cpu, forced_on_cpu, write_good, write_goods
+from tests.fixtures.cohorts import batch_on_cpu, forced_on_cpu, no_worker, write_good, write_goods
 from tests.fixtures.phantoms import phantom, save, tree, voxels
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 AFFINE = phantom().grid.ras_from_voxel
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is decided here does not depend on processes; how they die is tested elsewhere."""
-
-    def run(tasks: Sequence[Task], open_work: Callable[[], Work], **_: Any) -> Iterator[Record]:
-        work = open_work()
-        yield from (work(task) for task in tasks)
-
-    monkeypatch.setattr(workflow, "run_in_workers", run)
 
 
 @pytest.fixture
@@ -67,15 +57,6 @@ def refused(done: BatchDone) -> dict[str, str]:
     failures = {record.name: record.failure for record in done.failed}
     assert all(failure is not None and failure.exit_code == 7 for failure in failures.values())
     return {name: failure.error for name, failure in failures.items() if failure is not None}
-
-
-def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody segment anything."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("a worker was started")
-
-    monkeypatch.setattr(workflow, "run_in_workers", refuse)
 
 
 def another(study: Path) -> None:
